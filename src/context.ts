@@ -1,0 +1,48 @@
+import { randomBytes } from "node:crypto";
+import { homedir, hostname } from "node:os";
+import { join } from "node:path";
+import type { Files } from "./core/files.ts";
+import { createFiles } from "./io/files.ts";
+import { type Terminal, realTerminal } from "./io/terminal.ts";
+
+/** Everything that a command gets from outside. Tests build one from buffers, temporary folders and a fixed clock. */
+export interface Context {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly platform: NodeJS.Platform;
+  /** The user's home folder. */
+  readonly userHome: string;
+  /** The folder of mcp-secrets: `~/.mcp-secrets`, or `MCPS_HOME`. */
+  readonly home: string;
+  readonly hostname: string;
+  readonly uid: number;
+  readonly pid: number;
+  readonly ppid: number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** 96 random bits as text that is safe in a file name. */
+  readonly random: () => string;
+  readonly files: Files;
+  readonly terminal: Terminal;
+}
+
+export function realContext(): Context {
+  const env = process.env;
+  const userHome = env["HOME"] ?? homedir();
+  const random = () => randomBytes(12).toString("hex");
+  return {
+    env,
+    cwd: process.cwd(),
+    platform: process.platform,
+    userHome,
+    home: env["MCPS_HOME"] ?? join(userHome, ".mcp-secrets"),
+    hostname: hostname(),
+    uid: process.getuid?.() ?? -1,
+    pid: process.pid,
+    ppid: process.ppid,
+    now: Date.now,
+    random,
+    files: createFiles({ platform: process.platform, random }),
+    terminal: realTerminal(),
+  };
+}

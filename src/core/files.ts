@@ -1,0 +1,51 @@
+/** What a path led to when it was looked at. `mtimeNs`, `ino` and `dev` are exact, so that a change is seen. */
+export interface FileIdentity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly kind: "file" | "directory" | "link" | "other";
+}
+
+/**
+ * The file operations of the product. Every method throws Node's own system errors (`ENOENT`, …) unless it says
+ * otherwise. "Private" means mode 0600, folders 0700. "Durable" means that the bytes and the name were fsynced.
+ */
+export interface Files {
+  read(path: string): Buffer;
+  /** undefined where nothing is there. */
+  readIfExists(path: string): Buffer | undefined;
+  /** What the path itself is, links not followed; undefined where nothing is there. */
+  look(path: string): FileIdentity | undefined;
+  /** What the path leads to, links followed. */
+  identify(path: string): FileIdentity;
+  /** The path with every link in it followed. */
+  realpath(path: string): string;
+  /** Names in a folder, sorted; none where the folder does not exist. */
+  list(path: string): string[];
+  /** Makes the folder and its missing parents, private. */
+  makePrivateDir(path: string): void;
+  /** Replaces or creates a private file: all old bytes or all new bytes, durable. */
+  writePrivate(path: string, data: Buffer | string): Promise<void>;
+  /** Creates a private file, durable; false, and nothing changed, where the name is taken. */
+  createPrivate(path: string, data: Buffer | string): Promise<boolean>;
+  /** Creates or replaces a private file at once, all or nothing, but not durable: for state that dies with the boot. */
+  writeVolatile(path: string, data: Buffer | string): void;
+  /** Appends to a private file in one write. */
+  append(path: string, data: string): void;
+  /** Renames, durable. */
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a file; no error where nothing is there. */
+  remove(path: string): void;
+  /** Removes a folder where it is empty; no error otherwise. */
+  removeEmptyDir(path: string): void;
+  /**
+   * Replaces the bytes of somebody else's file: same folder, random temporary name, its mode and owner kept, durable.
+   * `verify` is called when all is written and just before the rename; what it throws leaves the file as it was.
+   */
+  replace(path: string, data: Buffer, like: FileIdentity, verify: () => void): Promise<void>;
+}

@@ -1,0 +1,106 @@
+import { UserError } from "../errors.ts";
+
+/**
+ * A reference: `mcp-secret://STORE/PATH#FIELD`, what a config holds in place of a secret.
+ * `path` is one or more segments joined by `/`; `field` is absent where the text names none and then means `value`.
+ */
+export interface SecretRef {
+  readonly store: string;
+  readonly path: string;
+  readonly field?: string;
+}
+
+/** A reference found inside a longer text: UTF-16 offsets, end exclusive. */
+export interface FoundRef {
+  readonly ref: SecretRef;
+  readonly start: number;
+  readonly end: number;
+}
+
+export const SCHEME = "mcp-secret://";
+export const DEFAULT_FIELD = "value";
+
+const STORE = /^[a-z][a-z0-9-]*$/;
+const WORD = /^[A-Za-z0-9._~-]+$/;
+/** The longest run of characters that a reference can be made of, after the scheme. */
+const BODY = /[A-Za-z0-9._~/-]*(?:#[A-Za-z0-9._~-]*)?/y;
+
+/**
+ * The reference that `text` is, as a whole.
+ * @throws UserError reference-invalid where it is anything else; the message carries the text, which holds no secret.
+ */
+export function parseRef(text: string): SecretRef {
+  const ref = text.startsWith(SCHEME) ? readBody(text.slice(SCHEME.length)) : undefined;
+  if (ref === undefined) {
+    throw new UserError("reference-invalid", `not a reference: ${printable(text)}`, {
+      hint: `write mcp-secret://STORE/PATH or mcp-secret://STORE/PATH#FIELD`,
+    });
+  }
+  return ref;
+}
+
+/** The text of a reference; `parseRef(formatRef(ref))` equals `ref`. */
+export function formatRef(ref: SecretRef): string {
+  const field = ref.field === undefined ? "" : `#${ref.field}`;
+  return `${SCHEME}${ref.store}/${ref.path}${field}`;
+}
+
+/** The field that a reference reads. */
+export function fieldOf(ref: SecretRef): string {
+  return ref.field ?? DEFAULT_FIELD;
+}
+
+/** True where the two name the same value. */
+export function sameRef(a: SecretRef, b: SecretRef): boolean {
+  return a.store === b.store && a.path === b.path && fieldOf(a) === fieldOf(b);
+}
+
+/**
+ * Every reference in `text`, in order. A reference ends before the first character that its grammar does not know.
+ * @throws UserError reference-invalid where the scheme is followed by something that is no reference: never a literal.
+ */
+export function findRefs(text: string): FoundRef[] {
+  const found: FoundRef[] = [];
+  for (let start = text.indexOf(SCHEME); start >= 0; start = text.indexOf(SCHEME, start)) {
+    BODY.lastIndex = start + SCHEME.length;
+    const body = BODY.exec(text)?.[0] ?? "";
+    const end = start + SCHEME.length + body.length;
+    found.push({ ref: parseRef(text.slice(start, end)), start, end });
+    start = end;
+  }
+  return found;
+}
+
+/** True where `next`, standing right after the text of a reference, would be read as part of it. */
+export function extendsRef(ref: SecretRef, next: string): boolean {
+  if (next === "") return false;
+  if (WORD.test(next)) return true;
+  return ref.field === undefined && (next === "/" || next === "#");
+}
+
+export function isStoreName(text: string): boolean {
+  return STORE.test(text);
+}
+
+/** True for a path segment or a field name. */
+export function isSegment(text: string): boolean {
+  return WORD.test(text) && text !== "." && text !== "..";
+}
+
+function readBody(body: string): SecretRef | undefined {
+  const hash = body.indexOf("#");
+  const place = hash < 0 ? body : body.slice(0, hash);
+  const slash = place.indexOf("/");
+  if (slash < 0) return undefined;
+  const store = place.slice(0, slash);
+  const path = place.slice(slash + 1);
+  if (!isStoreName(store) || !path.split("/").every(isSegment)) return undefined;
+  if (hash < 0) return { store, path };
+  const field = body.slice(hash + 1);
+  return WORD.test(field) && isSegment(field) ? { store, path, field } : undefined;
+}
+
+function printable(text: string): string {
+  const shown = JSON.stringify(text.slice(0, 80)).slice(1, -1);
+  return text.length > 80 ? `${shown}…` : shown;
+}

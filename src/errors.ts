@@ -1,0 +1,94 @@
+/**
+ * Errors that a user can act on, and the exit codes they end in. Anything else that is thrown is a bug and keeps its
+ * stack.
+ */
+
+/** Exit codes, after sysexits(3) and the shell's 126 and 127. */
+export const EXIT = {
+  ok: 0,
+  findings: 1,
+  usage: 64,
+  data: 65,
+  unavailable: 69,
+  stuck: 70,
+  cannotWrite: 73,
+  tryLater: 75,
+  refused: 77,
+  notApproved: 78,
+  cannotExecute: 126,
+  notFound: 127,
+} as const;
+
+/** What a script may branch on: stable, one word of the field per cause. */
+export type ErrorCode =
+  | "usage"
+  | "config-invalid"
+  | "config-unreadable"
+  | "config-changed"
+  | "config-unsupported"
+  | "reference-invalid"
+  | "secret-not-found"
+  | "secret-exists"
+  | "secret-corrupt"
+  | "store-unknown"
+  | "store-unavailable"
+  | "store-locked"
+  | "cannot-write"
+  | "not-approved"
+  | "unsafe-environment"
+  | "refused"
+  | "locked"
+  | "not-restorable"
+  | "some-failed"
+  | "cannot-execute"
+  | "command-not-found";
+
+const exitOf: Record<ErrorCode, number> = {
+  usage: EXIT.usage,
+  "config-invalid": EXIT.data,
+  "config-unreadable": EXIT.data,
+  "config-changed": EXIT.tryLater,
+  "config-unsupported": EXIT.data,
+  "reference-invalid": EXIT.data,
+  "secret-not-found": EXIT.unavailable,
+  "secret-exists": EXIT.tryLater,
+  "secret-corrupt": EXIT.unavailable,
+  "store-unknown": EXIT.data,
+  "store-unavailable": EXIT.unavailable,
+  "store-locked": EXIT.unavailable,
+  "cannot-write": EXIT.cannotWrite,
+  "not-approved": EXIT.notApproved,
+  "unsafe-environment": EXIT.notApproved,
+  refused: EXIT.refused,
+  locked: EXIT.tryLater,
+  "not-restorable": EXIT.tryLater,
+  "some-failed": EXIT.findings,
+  "cannot-execute": EXIT.cannotExecute,
+  "command-not-found": EXIT.notFound,
+};
+
+/**
+ * Something the user can mend. `message` tells what happened and to which entry and reference, `hint` is the exact next
+ * command; both in lower case, without a full stop, and never with a value of a secret.
+ */
+export class UserError extends Error {
+  override readonly name = "UserError";
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+  }
+
+  get exit(): number {
+    return exitOf[this.code];
+  }
+}
+
+/** The `code` of a Node system error (`ENOENT`, …), or undefined for any other value. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}

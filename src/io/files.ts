@@ -1,0 +1,243 @@
+import * as nodeFs from "node:fs";
+import { dirname, join } from "node:path";
+import type { FileIdentity, Files } from "../core/files.ts";
+import { systemCode } from "../errors.ts";
+
+/** The part of `node:fs` that is used: tests pass one that fails at its k-th call. */
+export type FileSystem = Pick<
+  typeof nodeFs,
+  | "appendFileSync"
+  | "chmodSync"
+  | "closeSync"
+  | "fchmodSync"
+  | "fchownSync"
+  | "fsyncSync"
+  | "linkSync"
+  | "lstatSync"
+  | "mkdirSync"
+  | "openSync"
+  | "readFileSync"
+  | "readdirSync"
+  | "realpathSync"
+  | "renameSync"
+  | "rmdirSync"
+  | "statSync"
+  | "unlinkSync"
+  | "writeSync"
+> & { readonly fsync: (fd: number, done: (error: Error | null) => void) => void };
+
+const PRIVATE_FILE = 0o600;
+const PRIVATE_DIR = 0o700;
+/** Marks our temporary files, so that one left by a kill is known for what it is. */
+export const TEMPORARY = ".mcp-secrets-tmp-";
+
+export interface FilesOptions {
+  readonly fs?: FileSystem;
+  readonly platform: NodeJS.Platform;
+  /** Random bytes as text, safe in a file name. */
+  readonly random: () => string;
+}
+
+/** The real `Files`. Writes are synchronous but for fsync, so that many can be made durable at once. */
+export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Files {
+  const temporaryFor = (path: string) => join(dirname(path), `${TEMPORARY}${random()}`);
+
+  /** Opens with O_EXCL, which never follows a link, and takes the file away again if anything fails. */
+  async function writeNew(path: string, data: Buffer | string, ready: (fd: number) => void, durable: boolean) {
+    const fd = fs.openSync(path, "wx", PRIVATE_FILE);
+    try {
+      try {
+        writeAll(fs, fd, typeof data === "string" ? Buffer.from(data) : data);
+        ready(fd);
+        if (durable) await flush(fs, fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+    } catch (error) {
+      removeQuietly(fs, path);
+      throw error;
+    }
+  }
+
+  async function flushDir(path: string): Promise<void> {
+    // Windows cannot open a folder; NTFS journals the rename itself.
+    if (platform === "win32") return;
+    const fd = fs.openSync(path, "r");
+    try {
+      await flush(fs, fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  async function place(temporary: string, path: string, put: () => void): Promise<void> {
+    try {
+      put();
+    } catch (error) {
+      removeQuietly(fs, temporary);
+      throw error;
+    }
+    await flushDir(dirname(path));
+  }
+
+  const files: Files = {
+    read: (path) => fs.readFileSync(path),
+
+    readIfExists: (path) => ifExists(() => fs.readFileSync(path)),
+
+    look: (path) => ifExists(() => identityOf(fs.lstatSync(path, { bigint: true }))),
+
+    identify: (path) => identityOf(fs.statSync(path, { bigint: true })),
+
+    realpath: (path) => fs.realpathSync(path),
+
+    list: (path) => ifExists(() => fs.readdirSync(path).toSorted()) ?? [],
+
+    makePrivateDir(path) {
+      fs.mkdirSync(path, { recursive: true, mode: PRIVATE_DIR });
+    },
+
+    async writePrivate(path, data) {
+      files.makePrivateDir(dirname(path));
+      const temporary = temporaryFor(path);
+      await writeNew(temporary, data, () => {}, true);
+      await place(temporary, path, () => renameOver(fs, temporary, path, platform));
+    },
+
+    async createPrivate(path, data) {
+      files.makePrivateDir(dirname(path));
+      const temporary = temporaryFor(path);
+      await writeNew(temporary, data, () => {}, true);
+      try {
+        // A link fails where the name is taken, which a rename would not.
+        fs.linkSync(temporary, path);
+      } catch (error) {
+        if (systemCode(error) === "EEXIST") return false;
+        throw error;
+      } finally {
+        removeQuietly(fs, temporary);
+      }
+      await flushDir(dirname(path));
+      return true;
+    },
+
+    writeVolatile(path, data) {
+      const temporary = temporaryFor(path);
+      const fd = fs.openSync(temporary, "wx", PRIVATE_FILE);
+      try {
+        writeAll(fs, fd, typeof data === "string" ? Buffer.from(data) : data);
+      } finally {
+        fs.closeSync(fd);
+      }
+      renameOver(fs, temporary, path, platform);
+    },
+
+    append(path, data) {
+      fs.appendFileSync(path, data, { mode: PRIVATE_FILE });
+    },
+
+    async rename(from, to) {
+      renameOver(fs, from, to, platform);
+      await flushDir(dirname(to));
+    },
+
+    remove(path) {
+      ifExists(() => fs.unlinkSync(path));
+    },
+
+    removeEmptyDir(path) {
+      try {
+        fs.rmdirSync(path);
+      } catch (error) {
+        const code = systemCode(error);
+        if (code !== "ENOTEMPTY" && code !== "ENOENT" && code !== "EEXIST") throw error;
+      }
+    },
+
+    async replace(path, data, like, verify) {
+      const temporary = temporaryFor(path);
+      const dress = (fd: number) => {
+        if (platform === "win32") return;
+        chownIfNeeded(fs, fd, like);
+        fs.fchmodSync(fd, like.mode);
+      };
+      await writeNew(temporary, data, dress, true);
+      await place(temporary, path, () => {
+        verify();
+        renameOver(fs, temporary, path, platform);
+      });
+    },
+  };
+  return files;
+}
+
+/** One `write` may be short (a full disk): goes on until all is written or the system says why not. */
+function writeAll(fs: FileSystem, fd: number, data: Buffer): void {
+  for (let done = 0; done < data.length; ) done += fs.writeSync(fd, data, done, data.length - done);
+}
+
+function flush(fs: FileSystem, fd: number): Promise<void> {
+  return new Promise((resolve, reject) => fs.fsync(fd, (error) => (error ? reject(error) : resolve())));
+}
+
+/**
+ * On Windows a virus scanner or an indexer may hold the target for a moment (EPERM, EACCES, EBUSY): tried again for up
+ * to two seconds.
+ */
+function renameOver(fs: FileSystem, from: string, to: string, platform: NodeJS.Platform): void {
+  for (let wait = 10; ; wait *= 2) {
+    try {
+      fs.renameSync(from, to);
+      return;
+    } catch (error) {
+      const busy = ["EPERM", "EACCES", "EBUSY"].includes(systemCode(error) ?? "");
+      if (platform !== "win32" || !busy || wait > 1000) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, wait);
+    }
+  }
+}
+
+function chownIfNeeded(fs: FileSystem, fd: number, like: FileIdentity): void {
+  try {
+    fs.fchownSync(fd, like.uid, like.gid);
+  } catch (error) {
+    // Only root may give a file away; the mode is then all that can be kept.
+    if (systemCode(error) !== "EPERM") throw error;
+  }
+}
+
+function removeQuietly(fs: FileSystem, path: string): void {
+  try {
+    fs.unlinkSync(path);
+  } catch {
+    // What failed before is what the caller must hear of.
+  }
+}
+
+function ifExists<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return undefined;
+    throw error;
+  }
+}
+
+function identityOf(stat: nodeFs.BigIntStats): FileIdentity {
+  return {
+    dev: stat.dev,
+    ino: stat.ino,
+    size: Number(stat.size),
+    mtimeNs: stat.mtimeNs,
+    mode: Number(stat.mode) & 0o7777,
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    kind: kindOf(stat),
+  };
+}
+
+function kindOf(stat: nodeFs.BigIntStats): FileIdentity["kind"] {
+  if (stat.isFile()) return "file";
+  if (stat.isDirectory()) return "directory";
+  return stat.isSymbolicLink() ? "link" : "other";
+}

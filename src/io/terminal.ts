@@ -1,0 +1,119 @@
+import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { ReadStream, isatty } from "node:tty";
+import { systemCode } from "../errors.ts";
+
+/** The user's side of a command: text out, questions in. */
+export interface Terminal {
+  /** Writes to stdout. */
+  out(text: string): void;
+  /** Writes to stderr. */
+  err(text: string): void;
+  readonly outIsTty: boolean;
+  readonly errIsTty: boolean;
+  readonly inIsTty: boolean;
+  /** Columns of stderr's terminal; 80 where there is none. */
+  readonly columns: number;
+  /** All of stdin, as bytes. */
+  readInput(): Buffer;
+  /** Asks on the terminal and returns the line; undefined at its end. */
+  ask(question: string): Promise<string | undefined>;
+  /** As `ask`, without echo. */
+  askHidden(question: string): Promise<string | undefined>;
+}
+
+export function realTerminal(): Terminal {
+  return {
+    out: (text) => writeFully(1, text),
+    err: (text) => writeFully(2, text),
+    outIsTty: isatty(1),
+    errIsTty: isatty(2),
+    inIsTty: isatty(0),
+    columns: isatty(2) ? process.stderr.columns : 80,
+    readInput,
+    ask: (question) => readLine(question, false),
+    askHidden: (question) => readLine(question, true),
+  };
+}
+
+/** A pipe of ours may be non-blocking at its other end: a full one is tried again. A closed one ends the output. */
+function writeFully(fd: number, text: string): void {
+  const data = Buffer.from(text);
+  for (let done = 0; done < data.length; ) {
+    try {
+      done += writeSync(fd, data, done);
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === "EPIPE") return;
+      if (code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}
+
+function readInput(): Buffer {
+  const chunks: Buffer[] = [];
+  const chunk = Buffer.alloc(65536);
+  for (;;) {
+    const length = readChunk(chunk);
+    if (length === 0) return Buffer.concat(chunks);
+    chunks.push(Buffer.from(chunk.subarray(0, length)));
+  }
+}
+
+function readChunk(chunk: Buffer): number {
+  for (;;) {
+    try {
+      return readSync(0, chunk, 0, chunk.length, null);
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === "EOF") return 0;
+      if (code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}
+
+/**
+ * Reads a line from the controlling terminal, in raw mode, so that nothing is echoed that should not be.
+ * Control-C ends the process as it would have at the prompt of a shell.
+ */
+function readLine(question: string, hidden: boolean): Promise<string | undefined> {
+  const fd = openSync(process.platform === "win32" ? "\\\\.\\CONIN$" : "/dev/tty", "r+");
+  const input = new ReadStream(fd);
+  writeFully(2, question);
+  return new Promise((resolve) => {
+    let line = "";
+    const finish = (answer: string | undefined) => {
+      input.setRawMode(false);
+      input.destroy();
+      writeFully(2, "\n");
+      resolve(answer);
+    };
+    input.setRawMode(true);
+    input.setEncoding("utf8");
+    input.on("data", (typed: string) => {
+      for (const character of typed) {
+        if (character === "\r" || character === "\n") return finish(line);
+        if (character === "\u0003") {
+          finish(undefined);
+          process.kill(process.pid, "SIGINT");
+          return undefined;
+        }
+        if (character === "\u0004") return finish(line === "" ? undefined : line);
+        const erase = character === "\u007f" || character === "\b";
+        line = erase ? [...line].slice(0, -1).join("") : line + character;
+        if (!hidden) writeFully(2, erase ? "\b \b" : character);
+      }
+      return undefined;
+    });
+    input.on("close", () => closeQuietly(fd));
+  });
+}
+
+function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // The stream has closed it.
+  }
+}
