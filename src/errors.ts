@@ -30,9 +30,18 @@ export type ErrorCode =
   | "secret-not-found"
   | "secret-exists"
   | "secret-corrupt"
+  | "secret-deleted"
   | "store-unknown"
   | "store-unavailable"
   | "store-locked"
+  | "store-timeout"
+  | "store-sealed"
+  | "store-busy"
+  | "store-answer"
+  | "store-untrusted"
+  | "store-denied"
+  | "store-login"
+  | "store-incident"
   | "cannot-write"
   | "not-approved"
   | "unsafe-environment"
@@ -53,9 +62,18 @@ const exitOf: Record<ErrorCode, number> = {
   "secret-not-found": EXIT.unavailable,
   "secret-exists": EXIT.tryLater,
   "secret-corrupt": EXIT.unavailable,
+  "secret-deleted": EXIT.unavailable,
   "store-unknown": EXIT.data,
   "store-unavailable": EXIT.unavailable,
   "store-locked": EXIT.unavailable,
+  "store-timeout": EXIT.unavailable,
+  "store-sealed": EXIT.unavailable,
+  "store-busy": EXIT.tryLater,
+  "store-answer": EXIT.unavailable,
+  "store-untrusted": EXIT.refused,
+  "store-denied": EXIT.refused,
+  "store-login": EXIT.refused,
+  "store-incident": EXIT.refused,
   "cannot-write": EXIT.cannotWrite,
   "not-approved": EXIT.notApproved,
   "unsafe-environment": EXIT.notApproved,

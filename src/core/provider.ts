@@ -3,7 +3,7 @@ import type { SecretRef } from "./ref.ts";
 import type { Secret } from "./secret.ts";
 
 /** A kind of store. */
-export type ProviderName = "local";
+export type ProviderName = "local" | "vault";
 
 /** One `run`: who asks for secrets, for the audit log and for scoped credentials. */
 export interface LaunchIdentity {
@@ -26,7 +26,51 @@ export interface Lease {
   readonly ref: SecretRef;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
+  /** What the issuer gave when it was made, in milliseconds: what a renewal asks for again. */
+  readonly duration: number;
   readonly renewable: boolean;
+}
+
+/**
+ * The identity that one launch has at a store: a child token, an assumed role. Everything read with it ends with it.
+ * `id` names it to the store without being it (an accessor): it may be written down.
+ */
+export interface LaunchCredential {
+  readonly id: string;
+  readonly expiresAt: number;
+  readonly duration: number;
+  /** When it ends whatever is renewed; Infinity where the store names no end. */
+  readonly endsAt: number;
+  readonly renewable: boolean;
+}
+
+/** Called, and waited for, before and after a store is asked for something that must be given back. */
+export interface LeaseJournal {
+  /** A credential for the launch is about to be made. */
+  intent(): Promise<void>;
+  made(credential: LaunchCredential): Promise<void>;
+  leased(lease: Lease): Promise<void>;
+}
+
+/** What could not be given back; empty where all is gone. */
+export interface Remains {
+  /** Ids of leases. */
+  readonly leases: readonly string[];
+  /** Ids of launch credentials. */
+  readonly credentials: readonly string[];
+}
+
+/** A provider that is narrowed to one launch. */
+export interface LaunchScope {
+  /** Absent where the store gives launches none of their own. */
+  readonly credential: LaunchCredential | undefined;
+  resolve(refs: readonly SecretRef[], request: ResolveRequest): Promise<readonly ResolvedSecret[]>;
+  /** Longer life for a lease; the answer tells what was given. */
+  renew(lease: Lease, request: ResolveRequest): Promise<Lease>;
+  /** Longer life for the launch's own credential. */
+  extend(request: ResolveRequest): Promise<LaunchCredential | undefined>;
+  /** Gives back every lease and then the credential; never throws. */
+  end(leases: readonly Lease[], request: ResolveRequest): Promise<Remains>;
 }
 
 export interface ResolvedSecret {
@@ -71,8 +115,24 @@ export interface Provider {
   describe?(path: string): Promise<SecretSummary | undefined>;
   /** Removes every version. @throws UserError secret-not-found */
   remove?(path: string): Promise<void>;
-  renew?(lease: Lease, request: ResolveRequest): Promise<Lease>;
-  revoke?(lease: Lease, request: ResolveRequest): Promise<void>;
+  /** A credential of its own for one launch, and the provider that reads with it. */
+  scope?(launch: LaunchIdentity, request: ResolveRequest, journal: LeaseJournal): Promise<LaunchScope>;
+  /** Gives back what a launch that is gone has left; what is gone already is no error. Never throws. */
+  reap?(remains: Remains, request: ResolveRequest): Promise<Remains>;
+  /** The least rights that a server needs for `refs`, in the store's own language. */
+  policyFor?(server: string, refs: readonly SecretRef[]): string;
+  /** What is wrong with the store as it is set up; each with what to do about it. */
+  check?(request: ResolveRequest): Promise<readonly Finding[]>;
+  /** Closes connections. */
+  close?(): void;
+}
+
+/** One line of `store check`. */
+export interface Finding {
+  readonly ok: boolean;
+  readonly what: string;
+  /** What would mend it: a command, or the text of a policy. */
+  readonly remedy?: string;
 }
 
 /** What a provider gets from outside: nothing else of the process is its business. */

@@ -1,0 +1,138 @@
+import type { Provider, ResolveRequest, SecretSummary } from "../../src/core/provider.ts";
+import { UserError } from "../../src/errors.ts";
+import { expandHome } from "./auth/credential.ts";
+import { describeKv, listKv } from "./catalog.ts";
+import { checkStore } from "./check.ts";
+import { createClient } from "./client.ts";
+import { plainWire, type Wire } from "./exchange.ts";
+import { type KvMount, removeKv, writeKv } from "./kv.ts";
+import { kvMounts, placeOf } from "./mounts.ts";
+import type { VaultOptions } from "./options.ts";
+import { inParallel } from "./parallel.ts";
+import { createParent, type Parent } from "./parent.ts";
+import { rightsFor, rightsText } from "./policy.ts";
+import { resolveRefs } from "./resolve.ts";
+import { openScope, reapRemains } from "./scope.ts";
+import type { Session } from "./session.ts";
+import { parseVaultSettings, type VaultSettings } from "./settings.ts";
+import { createTransport } from "./transport.ts";
+
+/** For a command that names no deadline of its own: `list`, `set`, `rm`. */
+const COMMAND_TIME = 30_000;
+
+/**
+ * A store in HashiCorp Vault or OpenBao.
+ * @throws UserError config-invalid
+ */
+export async function open(options: VaultOptions): Promise<Provider> {
+  const settings = parseVaultSettings(options.store, options.settings);
+  const wires = await Promise.all(settings.addresses.map((address) => wireTo(options, settings, address)));
+  const transport = createTransport({ store: options.store, wires, now: options.now, chance: options.chance });
+  const client = createClient(transport, settings.namespace);
+  const parent = createParent(options, settings, client);
+  return { ...providerOf(options, settings, parent), close: () => transport.close() };
+}
+
+function providerOf(options: VaultOptions, settings: VaultSettings, parent: Parent): Provider {
+  const { store } = options;
+  const least = settings.launch === "none" ? 0 : settings.launch.minTtl * 1000;
+  const request = (): ResolveRequest => ({ deadline: options.now() + COMMAND_TIME });
+  const kvAt = (path: string) => kvPlace(store, path, settings);
+  return {
+    resolve: (refs, asked) =>
+      withParent(parent, asked, least, (session) =>
+        resolveRefs(session, settings.mounts, refs, { request: asked, leased: async () => {} }),
+      ),
+    async put(path, fields, { ifVersion }) {
+      const { mount, rest } = kvAt(path);
+      const asked = request();
+      return withParent(parent, asked, 0, (session) =>
+        writeKv(session, mount, rest, { fields, ifVersion, request: asked }),
+      );
+    },
+    list: () => withParent(parent, request(), 0, (session) => listAll(session, settings, request())),
+    async describe(path) {
+      const { mount, rest } = kvAt(path);
+      const found = await withParent(parent, request(), 0, (session) => describeKv(session, mount, rest, request()));
+      return found && { ...found, path };
+    },
+    async remove(path) {
+      const { mount, rest } = kvAt(path);
+      await withParent(parent, request(), 0, (session) => removeKv(session, mount, rest, request()));
+    },
+    scope: (launch, asked, journal) =>
+      withParent(parent, asked, least, (session) =>
+        openScope({ parent, settings, host: options.host }, session, launch, { request: asked, journal }),
+      ),
+    reap: async (remains, asked) => {
+      try {
+        return await withParent(parent, asked, 0, (session) => reapRemains(session, remains, asked));
+      } catch (error) {
+        if (error instanceof UserError) return remains;
+        throw error;
+      }
+    },
+    policyFor: (server, refs) => rightsText(store, server, rightsFor(store, settings, server, refs)),
+    check: (asked) => checkStore(options, settings, parent, asked),
+  };
+}
+
+/**
+ * Work in the name of the store's login. Where the server refuses, the login of an earlier launch may have been ended
+ * behind our back: it is done anew, once.
+ */
+async function withParent<T>(
+  parent: Parent,
+  request: ResolveRequest,
+  milliseconds: number,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const session = await parent.session(request, milliseconds);
+  try {
+    return await work(session);
+  } catch (error) {
+    const mayBeOld = error instanceof UserError && error.code === "store-denied" && session.shared;
+    if (!mayBeOld) throw error;
+    parent.forget();
+    return work(await parent.session(request, milliseconds));
+  }
+}
+
+async function listAll(session: Session, settings: VaultSettings, request: ResolveRequest): Promise<SecretSummary[]> {
+  const found = await inParallel(kvMounts(settings.mounts), async ({ name, mount }) => {
+    const paths = await listKv(session, mount, request);
+    const summaries = await inParallel(paths, (path) => describeKv(session, mount, path, request));
+    return summaries.flatMap((summary) =>
+      summary === undefined ? [] : [{ ...summary, path: `${name}/${summary.path}` }],
+    );
+  });
+  return found.flat();
+}
+
+/** @throws UserError refused where the path leads to an engine, which makes its values itself */
+function kvPlace(store: string, path: string, settings: VaultSettings): { mount: KvMount; rest: string } {
+  const { mount, rest } = placeOf(store, path, settings.mounts);
+  if (mount.type === "kv") return { mount, rest };
+  throw new UserError("refused", `store ${store}: ${path} is made by an engine: nothing is stored there`, {
+    hint: `name a KV mount: ${kvMounts(settings.mounts)
+      .map(({ name }) => name)
+      .join(", ")}`,
+  });
+}
+
+/** The chunk with TLS is loaded where an address asks for it: it costs a launch more than all else here. */
+async function wireTo(options: VaultOptions, settings: VaultSettings, address: string): Promise<Wire> {
+  if (!address.startsWith("https:")) return plainWire(address);
+  const { tlsWire } = await import("./tls.ts");
+  const { caFile, certFile, keyFile } = settings;
+  const read = (file: string) => options.files.read(expandHome(options, file));
+  return tlsWire(
+    address,
+    {
+      ...(caFile !== undefined && { ca: read(caFile) }),
+      ...(certFile !== undefined && { cert: read(certFile) }),
+      ...(keyFile !== undefined && { key: read(keyFile) }),
+    },
+    settings.proxy,
+  );
+}

@@ -1,0 +1,134 @@
+import type { LaunchIdentity, LaunchScope, LeaseJournal, Remains, ResolveRequest } from "../../src/core/provider.ts";
+import { UserError } from "../../src/errors.ts";
+import { type Child, createChild, renewChild, revokeAccessor, revokeSelf } from "./child.ts";
+import { renewLease, revokeLeases } from "./leases.ts";
+import type { Parent } from "./parent.ts";
+import { resolveRefs } from "./resolve.ts";
+import { ask, type Session } from "./session.ts";
+import type { LaunchSettings, VaultSettings } from "./settings.ts";
+
+/** The store as one launch sees it. */
+export interface ScopeParts {
+  readonly parent: Parent;
+  readonly settings: VaultSettings;
+  readonly host: string;
+}
+
+/**
+ * The scope of a launch: with a token of its own, or, where the settings say so, with the parent's.
+ * @throws UserError store-denied, store-login, or why there is no answer; nothing is left behind then but what the
+ * journal knows
+ */
+export async function openScope(
+  parts: ScopeParts,
+  session: Session,
+  launch: LaunchIdentity,
+  { request, journal }: { request: ResolveRequest; journal: LeaseJournal },
+): Promise<LaunchScope> {
+  const { settings, host } = parts;
+  if (settings.launch === "none") return parentScope(settings, session, journal);
+  await journal.intent();
+  const child = await createChild(session, settings.launch, { ...launch, host }, request);
+  try {
+    await journal.made(child.credential);
+    const bounded = await boundByParent(parts, session, { child, launch: settings.launch, request });
+    return childScope(parts, session, { child: bounded, journal });
+  } catch (error) {
+    await endChild(child, [], request);
+    throw error;
+  }
+}
+
+function parentScope(settings: VaultSettings, session: Session, journal: LeaseJournal): LaunchScope {
+  return {
+    credential: undefined,
+    resolve: (refs, request) =>
+      resolveRefs(session, settings.mounts, refs, { request, leased: (lease) => journal.leased(lease) }),
+    renew: (lease, request) => renewLease(session, lease, request),
+    extend: async () => undefined,
+    async end(leases, request) {
+      return { leases: idsOf(await revokeLeases(session, idsOf(leases), request)), credentials: [] };
+    },
+  };
+}
+
+function childScope(
+  parts: ScopeParts,
+  parent: Session,
+  { child: first, journal }: { child: Child; journal: LeaseJournal },
+): LaunchScope {
+  const { mounts } = parts.settings;
+  let child = first;
+  return {
+    get credential() {
+      return child.credential;
+    },
+    resolve: (refs, request) =>
+      resolveRefs(child.session, mounts, refs, { request, leased: (lease) => journal.leased(lease) }),
+    renew: (lease, request) => renewLease(child.session, lease, request),
+    async extend(request) {
+      const renewed = await renewChild(child, request);
+      child = renewed.orphan ? renewed : await extendParent(parts, parent, renewed, request);
+      return child.credential;
+    },
+    end: (leases, request) => endChild(child, idsOf(leases), request),
+  };
+}
+
+/** A token that is no orphan lives no longer than its parent, whatever it says of itself. */
+async function boundByParent(
+  parts: ScopeParts,
+  parent: Session,
+  { child, launch, request }: { child: Child; launch: LaunchSettings; request: ResolveRequest },
+): Promise<Child> {
+  const ends = child.orphan ? Infinity : await parts.parent.expiry(parent, request);
+  const { credential } = child;
+  const bounded = { ...credential, expiresAt: Math.min(credential.expiresAt, ends) };
+  if (bounded.expiresAt - parent.now() >= launch.minTtl * 1000) return { ...child, credential: bounded };
+  throw new UserError("store-login", `store ${parent.store}: the launch's token would end before ${launch.minTtl} s`, {
+    hint: "log in to the vault again, or set token_ttl of the role and launch.ttl of the store to more",
+  });
+}
+
+/** The parent's own life is prolonged where it can be; the child says the truth about its end either way. */
+async function extendParent(parts: ScopeParts, parent: Session, child: Child, request: ResolveRequest): Promise<Child> {
+  const reply = await parent.client.write("auth/token/renew-self", {}, ask(parent, request));
+  if (reply.status === 200) parts.parent.forgetExpiry();
+  const ends = await parts.parent.expiry(parent, request);
+  const { credential } = child;
+  return { ...child, credential: { ...credential, expiresAt: Math.min(credential.expiresAt, ends) } };
+}
+
+/** Leases first, each waited for: a token's own end is answered before its leases are gone. */
+async function endChild(child: Child, leases: readonly string[], request: ResolveRequest): Promise<Remains> {
+  const left = await revokeLeases(child.session, leases, request);
+  const gone = await succeeded(() => revokeSelf(child.session, request));
+  return { leases: idsOf(left), credentials: gone ? [] : [child.credential.id] };
+}
+
+/** What a launch that is gone has left: its leases, then its token by the accessor. */
+export async function reapRemains(parent: Session, remains: Remains, request: ResolveRequest): Promise<Remains> {
+  const leases = await revokeLeases(parent, remains.leases, request);
+  const credentials = await Promise.all(
+    remains.credentials.map(async (id) => ((await succeeded(() => revokeAccessor(parent, id, request))) ? [] : [id])),
+  );
+  const left = credentials.flat();
+  // Where the parent may not touch the leases, the end of their token ends them.
+  const ended = remains.credentials.length > 0 && left.length === 0;
+  const still = leases.filter(({ error }) => !(ended && error.code === "store-denied"));
+  return { leases: idsOf(still), credentials: left };
+}
+
+async function succeeded(work: () => Promise<void>): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  }
+}
+
+function idsOf(leases: readonly { readonly id: string }[]): string[] {
+  return leases.map((lease) => lease.id);
+}
