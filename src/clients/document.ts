@@ -39,7 +39,13 @@ export interface ConfigDocument {
 
 export type Edit =
   /** Puts `text` in place of a part of the string at `pointer`. */
-  | { readonly type: "replace"; readonly pointer: string; readonly start: number; readonly end: number; readonly text: string }
+  | {
+      readonly type: "replace";
+      readonly pointer: string;
+      readonly start: number;
+      readonly end: number;
+      readonly text: string;
+    }
   /** Puts strings before the first item of the array at `pointer`; makes the array where there is none. */
   | { readonly type: "prepend"; readonly pointer: string; readonly items: readonly string[] }
   /** Adds a member with a string to the object at `pointer`; makes the object where there is none. */

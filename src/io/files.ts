@@ -173,7 +173,7 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
 
 /** One `write` may be short (a full disk): goes on until all is written or the system says why not. */
 function writeAll(fs: FileSystem, fd: number, data: Buffer): void {
-  for (let done = 0; done < data.length; ) done += fs.writeSync(fd, data, done, data.length - done);
+  for (let done = 0; done < data.length;) done += fs.writeSync(fd, data, done, data.length - done);
 }
 
 function flush(fs: FileSystem, fd: number): Promise<void> {

@@ -38,7 +38,7 @@ export function realTerminal(): Terminal {
 /** A pipe of ours may be non-blocking at its other end: a full one is tried again. A closed one ends the output. */
 function writeFully(fd: number, text: string): void {
   const data = Buffer.from(text);
-  for (let done = 0; done < data.length; ) {
+  for (let done = 0; done < data.length;) {
     try {
       done += writeSync(fd, data, done);
     } catch (error) {
