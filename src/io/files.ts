@@ -145,6 +145,12 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
       ifExists(() => fs.unlinkSync(path));
     },
 
+    sweep(folder) {
+      for (const name of files.list(folder)) {
+        if (name.startsWith(TEMPORARY)) files.remove(join(folder, name));
+      }
+    },
+
     removeEmptyDir(path) {
       try {
         fs.rmdirSync(path);
