@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 /** Git ignores it; what stands in it was installed by the tests and benches themselves. */
@@ -16,6 +16,8 @@ export function cached(name: string, fill: (folder: string) => boolean): string 
   const folder = mkdtempSync(join(CACHE, `filling-${name}-`));
   try {
     if (!fill(folder)) return undefined;
+    // A server program may have to run as another user.
+    chmodSync(folder, 0o755);
     if (!existsSync(place)) renameSync(folder, place);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { chownSync, cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -71,7 +71,8 @@ function usable(folders: Iterable<string>, scratch: string): string | undefined 
     if (!existsSync(join(bin, "initdb")) || !existsSync(join(bin, "postgres"))) continue;
     if (runs(bin)) return bin;
     if (owner.uid === undefined) continue;
-    const copy = join(scratch, "program");
+    const copy = mkdtempSync(join(scratch, "program-"));
+    chmodSync(copy, 0o755);
     cpSync(join(bin, ".."), copy, { recursive: true });
     chownSync(scratch, NOBODY, NOBODY);
     if (runs(join(copy, "bin"))) return join(copy, "bin");
