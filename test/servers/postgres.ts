@@ -73,7 +73,7 @@ function usable(folders: Iterable<string>, scratch: string): string | undefined 
     if (owner.uid === undefined) continue;
     const copy = mkdtempSync(join(scratch, "program-"));
     chmodSync(copy, 0o755);
-    cpSync(join(bin, ".."), copy, { recursive: true });
+    cpSync(join(bin, ".."), copy, { recursive: true, verbatimSymlinks: true });
     chownSync(scratch, NOBODY, NOBODY);
     if (runs(join(copy, "bin"))) return join(copy, "bin");
   }
