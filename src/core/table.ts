@@ -8,9 +8,9 @@ export function formatTable(head: readonly string[], rows: readonly (readonly st
     .join("");
 }
 
-/** Names come from files that anybody may have written: what could move the cursor is shown as an escape. */
+/** Names come from files that anybody may have written: what could move the cursor or hide text is shown as escapes. */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    return `\\u{${character.codePointAt(0)?.toString(16) ?? ""}}`;
   });
 }

@@ -5,7 +5,8 @@ import type { Finding } from "../detect/finding.ts";
 import { type Move, moveOf } from "./argv.ts";
 import { percentDecode } from "../core/url.ts";
 import { firstFree, secretPath, segment } from "./names.ts";
-import { type EntryCommand, launcherWords, unwrap } from "./wrapper.ts";
+
+import { type EntryCommand, launcherWords, unwrap, wordsOf } from "./wrapper.ts";
 
 /** A config as it was read, and what was found in it. */
 export interface PlanInput {
@@ -144,12 +145,6 @@ function moveEntry(entry: Entry, found: readonly Finding[], { input, places, lau
       ...moved.map(([name, text]): Edit => ({ type: "add", pointer: `${entry.pointer}/env`, name, text })),
     ],
   };
-}
-
-/** The words of the server itself: its command and its arguments, without our launcher's. */
-function wordsOf(entry: Entry): readonly TextAt[] {
-  const { command, args } = unwrap(entry) ?? entry;
-  return command === undefined ? args : [command, ...args];
 }
 
 /** Puts the launcher in front: the command becomes ours, and the old one the first word after `--`. */

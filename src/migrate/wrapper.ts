@@ -36,6 +36,12 @@ export function serverView(entry: Entry): Entry {
   return unwrapped === undefined ? entry : { ...entry, command: unwrapped.command, args: unwrapped.args };
 }
 
+/** The words of the server itself: its command and its arguments, without our launcher's. */
+export function wordsOf(entry: Entry): readonly TextAt[] {
+  const { command, args } = unwrap(entry) ?? entry;
+  return command === undefined ? args : [command, ...args];
+}
+
 function isLauncher(entry: Entry, run: number): boolean {
   const program = run === 0 ? entry.command?.text : entry.args[0]?.text;
   return /(^|[/\\])(mcp-secrets|launcher\.cjs|mcp-secrets\.cjs)$/.test(program ?? "");
