@@ -64,4 +64,9 @@ export interface ConfigFormat {
    * @throws UserError config-invalid as `parse`; Error where an edit names something that is not there (a bug)
    */
   edit(bytes: Buffer, edits: readonly Edit[]): Buffer;
+  /**
+   * The bytes without the members and items at `pointers`, and every other value as it was.
+   * @throws as `edit`
+   */
+  remove(bytes: Buffer, pointers: readonly string[]): Buffer;
 }

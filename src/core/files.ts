@@ -41,11 +41,17 @@ export interface Files {
   rename(from: string, to: string): Promise<void>;
   /** Removes a file; no error where nothing is there. */
   remove(path: string): void;
+  /** Removes the temporary files that killed writes of ours left in a folder. Nobody else of ours may be writing there. */
+  sweep(folder: string): void;
   /** Removes a folder where it is empty; no error otherwise. */
   removeEmptyDir(path: string): void;
   /**
-   * Replaces the bytes of somebody else's file: same folder, random temporary name, its mode and owner kept, durable.
-   * `verify` is called when all is written and just before the rename; what it throws leaves the file as it was.
+   * Replaces the bytes of somebody else's file: same folder, random temporary name, mode and owner kept, durable, links
+   * in the path followed. Nothing is done where the file does not hold `expected`, looked at once more just before the
+   * rename.
    */
-  replace(path: string, data: Buffer, like: FileIdentity, verify: () => void): Promise<void>;
+  replace(path: string, data: Buffer, expected: Buffer): Promise<Replaced>;
 }
+
+/** How a `replace` ended. `lost` is what another writer put into the old file in the moment of the rename. */
+export type Replaced = { readonly done: false } | { readonly done: true; readonly lost?: Buffer };

@@ -7,16 +7,16 @@ import { systemCode } from "../errors.ts";
 export type FileSystem = Pick<
   typeof nodeFs,
   | "appendFileSync"
-  | "chmodSync"
   | "closeSync"
   | "fchmodSync"
   | "fchownSync"
-  | "fsyncSync"
+  | "fstatSync"
   | "linkSync"
   | "lstatSync"
   | "mkdirSync"
   | "openSync"
   | "readFileSync"
+  | "readSync"
   | "readdirSync"
   | "realpathSync"
   | "renameSync"
@@ -145,6 +145,12 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
       ifExists(() => fs.unlinkSync(path));
     },
 
+    sweep(folder) {
+      for (const name of files.list(folder)) {
+        if (name.startsWith(TEMPORARY)) files.remove(join(folder, name));
+      }
+    },
+
     removeEmptyDir(path) {
       try {
         fs.rmdirSync(path);
@@ -154,18 +160,24 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
       }
     },
 
-    async replace(path, data, like, verify) {
-      const temporary = temporaryFor(path);
-      const dress = (fd: number) => {
-        if (platform === "win32") return;
-        chownIfNeeded(fs, fd, like);
-        fs.fchmodSync(fd, like.mode);
-      };
-      await writeNew(temporary, data, dress, true);
-      await place(temporary, path, () => {
-        verify();
-        renameOver(fs, temporary, path, platform);
-      });
+    async replace(path, data, expected) {
+      const target = fs.realpathSync(path);
+      const temporary = temporaryFor(target);
+      const old = fs.openSync(target, "r");
+      try {
+        if (!holds(fs, old, expected)) return { done: false };
+        const like = identityOf(fs.fstatSync(old, { bigint: true }));
+        await writeNew(temporary, data, (fd) => dress(fs, fd, like, platform), true);
+        // Somebody may have put another file in its place (another inode), or written into this one.
+        if (identityOf(fs.statSync(target, { bigint: true })).ino !== like.ino || !holds(fs, old, expected)) {
+          removeQuietly(fs, temporary);
+          return { done: false };
+        }
+        await place(temporary, target, () => renameOver(fs, temporary, target, platform));
+        return holds(fs, old, expected) ? { done: true } : { done: true, lost: readAll(fs, old) };
+      } finally {
+        fs.closeSync(old);
+      }
     },
   };
   return files;
@@ -197,7 +209,27 @@ function renameOver(fs: FileSystem, from: string, to: string, platform: NodeJS.P
   }
 }
 
-function chownIfNeeded(fs: FileSystem, fd: number, like: FileIdentity): void {
+function dress(fs: FileSystem, fd: number, like: FileIdentity, platform: NodeJS.Platform): void {
+  if (platform === "win32") return;
+  chown(fs, fd, like);
+  fs.fchmodSync(fd, like.mode);
+}
+
+function holds(fs: FileSystem, fd: number, expected: Buffer): boolean {
+  return readAll(fs, fd).equals(expected);
+}
+
+/** From the start, wherever the descriptor stands. */
+function readAll(fs: FileSystem, fd: number): Buffer {
+  const data = Buffer.alloc(Number(fs.fstatSync(fd, { bigint: true }).size));
+  let done = 0;
+  for (let read = -1; read !== 0 && done < data.length; done += read) {
+    read = fs.readSync(fd, data, done, data.length - done, done);
+  }
+  return data.subarray(0, done);
+}
+
+function chown(fs: FileSystem, fd: number, like: FileIdentity): void {
   try {
     fs.fchownSync(fd, like.uid, like.gid);
   } catch (error) {

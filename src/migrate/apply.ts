@@ -1,0 +1,85 @@
+import { dirname } from "node:path";
+import type { ConfigFormat } from "../clients/document.ts";
+import type { Files } from "../core/files.ts";
+import { UserError } from "../errors.ts";
+import { digest, type Journal, migrationId, newMigration } from "./journal.ts";
+import type { ConfigPlan, PlannedEntry } from "./plan.ts";
+
+/** The world as the rewriting of a config needs it. */
+export interface ApplyPorts {
+  readonly files: Files;
+  readonly journal: Journal;
+  readonly format: ConfigFormat;
+  /** Encrypts a backup so that a stock `age` opens it. */
+  readonly seal: (bytes: Buffer) => Promise<Buffer>;
+  readonly approve: (config: string, entries: readonly PlannedEntry[]) => Promise<void>;
+  readonly now: () => number;
+  readonly random: () => string;
+}
+
+/**
+ * Rewrites one config to its plan. Its secrets are stored already. The order is what makes it safe: approvals and the
+ * encrypted backup are durable before the rename, and anything that fails before the rename leaves the config as it was.
+ * @throws UserError config-changed where the file is no longer `bytes`; cannot-write where the system refuses
+ */
+export async function applyConfig(plan: ConfigPlan, bytes: Buffer, ports: ApplyPorts): Promise<void> {
+  const { files, journal } = ports;
+  const rewritten = ports.format.edit(bytes, plan.edits);
+  const config = files.realpath(plan.path);
+  const migration = newMigration({
+    id: migrationId(ports.now(), ports.random()),
+    config,
+    client: plan.client,
+    at: new Date(ports.now()).toISOString(),
+    before: digest(bytes),
+    after: digest(rewritten),
+    servers: plan.entries.map(({ server }) => server),
+    edits: plan.edits,
+  });
+  await ports.approve(config, plan.entries);
+  await journal.start(migration, await ports.seal(bytes));
+  try {
+    await replaceConfig(plan.path, rewritten, bytes, files);
+  } catch (error) {
+    // A flush may fail when the rename is done: only a config that was not rewritten needs no record.
+    if (!files.readIfExists(config)?.equals(rewritten)) journal.forget(migration.id);
+    throw error;
+  }
+  if (!files.read(config).equals(rewritten)) throw changed(plan.path);
+  await journal.write({ ...migration, state: "done" });
+}
+
+/**
+ * Finishes what a killed migrate or restore left: temporary files go, and a record that was only started becomes what
+ * the config says that it is.
+ */
+export async function settleJournal(files: Files, journal: Journal): Promise<void> {
+  for (const migration of journal.list()) {
+    if (migration.state !== "started") continue;
+    files.sweep(dirname(migration.config));
+    const bytes = files.readIfExists(migration.config);
+    if (bytes !== undefined && digest(bytes) === migration.before) journal.forget(migration.id);
+    else await journal.write({ ...migration, state: "done" });
+  }
+}
+
+/** Replaces a config, and says in the words of the product why it could not be. */
+export async function replaceConfig(path: string, data: Buffer, expected: Buffer, files: Files): Promise<void> {
+  const replaced = await files.replace(path, data, expected).catch((error: unknown) => {
+    throw new UserError("cannot-write", `cannot write ${path}: ${error instanceof Error ? error.message : ""}`, {
+      hint: `check the permissions and the free space of ${dirname(path)}, then run the command again`,
+      cause: error,
+    });
+  });
+  if (!replaced.done) throw changed(path);
+  if (replaced.lost === undefined) return;
+  // Somebody wrote in the moment of the rename: their bytes go back, and the plan is made again for them.
+  await files.replace(path, replaced.lost, data);
+  throw changed(path);
+}
+
+function changed(path: string): UserError {
+  return new UserError("config-changed", `${path} was changed by another program meanwhile`, {
+    hint: "run mcp-secrets migrate again",
+  });
+}

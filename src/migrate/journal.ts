@@ -1,0 +1,117 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { Edit } from "../clients/document.ts";
+import type { Files } from "../core/files.ts";
+import { UserError } from "../errors.ts";
+
+const SCHEMA = "mcp-secrets/migration/1";
+
+/**
+ * One rewriting of one config, kept in `journal/migrations/ID.json`. The bytes from before lie beside it, encrypted, in
+ * `ID.age`. It holds references and no values.
+ */
+export interface Migration {
+  readonly schema: typeof SCHEMA;
+  readonly id: string;
+  /** `started` until the config was replaced and read again; `restored` when it was undone. */
+  readonly state: "started" | "done" | "restored";
+  /** Where the config is, links followed. */
+  readonly config: string;
+  readonly client: string;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** SHA-256 of the bytes before and after, hex. */
+  readonly before: string;
+  readonly after: string;
+  readonly servers: readonly string[];
+  readonly edits: readonly Edit[];
+}
+
+/** The migrations of a home, oldest first. */
+export class Journal {
+  readonly #files: Files;
+  readonly #folder: string;
+
+  constructor(files: Files, home: string) {
+    this.#files = files;
+    this.#folder = join(home, "journal", "migrations");
+  }
+
+  /** @throws UserError store-unavailable where a record cannot be read: nothing is guessed about it */
+  list(): readonly Migration[] {
+    return this.#files
+      .list(this.#folder)
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => parseMigration(this.#files.read(join(this.#folder, name)).toString(), join(this.#folder, name)))
+      .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** Writes backup and record, in this order, durable: before anything happens to the config. */
+  async start(migration: Migration, sealed: Buffer): Promise<void> {
+    await this.#files.writePrivate(this.#backup(migration.id), sealed);
+    await this.write(migration);
+  }
+
+  async write(migration: Migration): Promise<void> {
+    await this.#files.writePrivate(
+      join(this.#folder, `${migration.id}.json`),
+      `${JSON.stringify(migration, null, 2)}\n`,
+    );
+  }
+
+  /** Forgets a migration that never came to pass: the record first, so that no record is without its backup. */
+  forget(id: string): void {
+    this.#files.remove(join(this.#folder, `${id}.json`));
+    this.#files.remove(this.#backup(id));
+  }
+
+  /** The encrypted bytes of the config from before the migration. */
+  sealed(id: string): Buffer {
+    const path = this.#backup(id);
+    const sealed = this.#files.readIfExists(path);
+    if (sealed === undefined) throw new UserError("not-restorable", `the backup ${path} is gone`);
+    return sealed;
+  }
+
+  #backup(id: string): string {
+    return join(this.#folder, `${id}.age`);
+  }
+}
+
+export function newMigration(facts: Omit<Migration, "schema" | "state">): Migration {
+  return { schema: SCHEMA, state: "started", ...facts };
+}
+
+export function digest(bytes: Buffer): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** Ids sort by time: the moment in UTC, then random characters. */
+export function migrationId(now: number, random: string): string {
+  return `${new Date(now).toISOString().replaceAll(/[-:.]/g, "")}-${random.slice(0, 8)}`;
+}
+
+function parseMigration(text: string, path: string): Migration {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isMigration(value)) return value;
+  } catch {
+    // Told below, like a record of another shape.
+  }
+  throw new UserError("store-unavailable", `the migration record ${path} cannot be read`, {
+    hint: "keep the file; a newer mcp-secrets may have written it",
+  });
+}
+
+function isMigration(value: unknown): value is Migration {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "schema" in value &&
+    value.schema === SCHEMA &&
+    "id" in value &&
+    typeof value.id === "string" &&
+    "config" in value &&
+    typeof value.config === "string"
+  );
+}

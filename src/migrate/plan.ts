@@ -1,0 +1,294 @@
+import type { Edit, Entry, TextAt } from "../clients/document.ts";
+import { DEFAULT_FIELD, extendsRef, formatRef, type SecretRef } from "../core/ref.ts";
+import { Secret } from "../core/secret.ts";
+import type { Finding } from "../detect/finding.ts";
+import { type Move, moveOf } from "./argv.ts";
+import { percentDecode } from "../core/url.ts";
+import { firstFree, secretPath, segment } from "./names.ts";
+
+import { type EntryCommand, launcherWords, unwrap, wordsOf } from "./wrapper.ts";
+
+/** A config as it was read, and what was found in it. */
+export interface PlanInput {
+  /** As the user named it. */
+  readonly path: string;
+  /** The client part of entry ids. */
+  readonly client: string;
+  /** True where the client expands `${NAME}` itself. */
+  readonly interpolates: boolean;
+  readonly entries: readonly { readonly entry: Entry; readonly findings: readonly Finding[] }[];
+}
+
+/** A secret that the store holds already. */
+export interface KnownSecret {
+  readonly path: string;
+  readonly field: string;
+  readonly value: Secret;
+}
+
+export interface PlanOptions {
+  readonly store: string;
+  readonly launcher: EntryCommand;
+}
+
+/** What happens to a finding. `left` findings stay where they are, for the reason given. */
+export interface PlannedFinding {
+  readonly finding: Finding;
+  readonly reference?: SecretRef;
+  /** True where the value will stand in the arguments of the running server, for other users to see. */
+  readonly argvVisible: boolean;
+  /** The variable that carries the reference from now on, where it leaves the arguments. */
+  readonly movedTo?: string;
+  readonly left?: string;
+}
+
+/** What an approval is bound to: the entry as `run` will see it. */
+export interface PlannedEntry {
+  readonly id: string;
+  readonly server: string;
+  readonly pointer: string;
+  /** The server's own words. */
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface ConfigPlan {
+  readonly path: string;
+  readonly client: string;
+  readonly findings: readonly PlannedFinding[];
+  readonly entries: readonly PlannedEntry[];
+  readonly edits: readonly Edit[];
+}
+
+export interface PlannedSecret {
+  readonly ref: SecretRef;
+  readonly value: Secret;
+  /** True where the store holds it already under this reference. */
+  readonly known: boolean;
+}
+
+/** Plain data, made without touching anything: `--dry-run`, the confirmation and the write all use this one value. */
+export interface Plan {
+  readonly configs: readonly ConfigPlan[];
+  readonly secrets: readonly PlannedSecret[];
+}
+
+/** What to store and what to write for `inputs`, given what the store holds. */
+export function makePlan(inputs: readonly PlanInput[], known: readonly KnownSecret[], options: PlanOptions): Plan {
+  const places = new Places(known, options.store);
+  const configs = inputs.map((input) => planConfig(input, places, options.launcher));
+  const used = new Set(configs.flatMap(({ findings }) => findings.map(({ reference }) => reference)));
+  return { configs, secrets: places.planned().filter(({ ref }) => used.has(ref)) };
+}
+
+/** What the planning of one config goes by. */
+interface Planning {
+  readonly input: PlanInput;
+  readonly places: Places;
+  readonly launcher: EntryCommand;
+}
+
+function planConfig(input: PlanInput, places: Places, launcher: EntryCommand): ConfigPlan {
+  const results = input.entries
+    .filter(({ findings }) => findings.length > 0)
+    .map(({ entry, findings }) => planEntry(entry, findings, { input, places, launcher }));
+  return {
+    path: input.path,
+    client: input.client,
+    findings: results.flatMap(({ findings }) => findings),
+    entries: results.flatMap(({ entry }) => entry ?? []),
+    edits: results.flatMap(({ edits }) => edits),
+  };
+}
+
+interface EntryResult {
+  readonly findings: readonly PlannedFinding[];
+  readonly entry?: PlannedEntry;
+  readonly edits: readonly Edit[];
+}
+
+function planEntry(entry: Entry, found: readonly Finding[], planning: Planning): EntryResult {
+  const left = whyLeft(entry);
+  if (left === undefined) return moveEntry(entry, found, planning);
+  return { findings: found.map((finding) => ({ finding, argvVisible: false, left })), edits: [] };
+}
+
+function whyLeft(entry: Entry): string | undefined {
+  if (entry.kind === "remote") return "a remote entry starts no process that could resolve a reference";
+  return entry.command === undefined ? "the entry has no command" : undefined;
+}
+
+/** One entry moves as a whole: its secrets become references, and it starts through the launcher. */
+function moveEntry(entry: Entry, found: readonly Finding[], { input, places, launcher }: Planning): EntryResult {
+  const wrapped = unwrap(entry);
+  const id = wrapped?.id ?? `${input.client}/${segment(entry.server, "server")}`;
+  const words = wordsOf(entry);
+  const inEnv = entry.env.map((variable) => replaceIn(variable, found, entry.server, places));
+  const taken = new Set(entry.env.map(({ name }) => name));
+  const inWords = words.map((word, index) => {
+    const text = replaceIn(word, found, entry.server, places);
+    const taking = takeFromArgv(text, { words, index, taken, interpolates: input.interpolates });
+    for (const [name] of taking.variables) taken.add(name);
+    return taking;
+  });
+  const moved = inWords.flatMap((word) => word.variables);
+  const [command = "", ...args] = inWords.map((word) => word.after);
+  const env = [...entry.env.map(({ name }, at): [string, string] => [name, inEnv[at]?.after ?? ""]), ...moved];
+  return {
+    findings: [...inEnv, ...inWords].flatMap((text) => text.findings),
+    entry: { id, server: entry.server, pointer: entry.pointer, command, args, env: Object.fromEntries(env) },
+    edits: [
+      ...(wrapped === undefined ? wrap(entry, command, launcher, id) : []),
+      ...inWords.filter((word) => wrapped !== undefined || word.place !== entry.command).flatMap((word) => word.edits),
+      ...inEnv.flatMap((variable) => variable.edits),
+      ...moved.map(([name, text]): Edit => ({ type: "add", pointer: `${entry.pointer}/env`, name, text })),
+    ],
+  };
+}
+
+/** Puts the launcher in front: the command becomes ours, and the old one the first word after `--`. */
+function wrap(entry: Entry, command: string, launcher: EntryCommand, id: string): Edit[] {
+  const old = entry.command;
+  if (old === undefined) return [];
+  return [
+    { type: "replace", pointer: old.pointer, start: 0, end: old.text.length, text: launcher.command },
+    { type: "prepend", pointer: `${entry.pointer}/args`, items: [...launcherWords(launcher, id), command] },
+  ];
+}
+
+/** A string of an entry with references in place of its secrets. */
+interface Rewritten {
+  readonly place: TextAt;
+  readonly after: string;
+  readonly edits: readonly Edit[];
+  readonly findings: readonly PlannedFinding[];
+}
+
+function replaceIn(place: TextAt, found: readonly Finding[], server: string, places: Places): Rewritten {
+  const settled = found
+    .filter((finding) => finding.pointer === place.pointer)
+    .toSorted((a, b) => a.start - b.start)
+    .map((finding) => ({ finding, ...settle(finding, place.text, server, places) }));
+  // One that takes the whole string leaves nothing for the others.
+  const whole = settled.find(({ start, end }) => start === 0 && end === place.text.length);
+  const here = whole === undefined ? settled : [whole];
+  let after = "";
+  let done = 0;
+  for (const { start, end, text } of here) {
+    after += place.text.slice(done, start) + text;
+    done = end;
+  }
+  return {
+    place,
+    after: after + place.text.slice(done),
+    edits: here.map(({ start, end, text }) => ({ type: "replace", pointer: place.pointer, start, end, text })),
+    findings: settled.map(({ finding, ref }) => ({ finding, reference: whole?.ref ?? ref, argvVisible: false })),
+  };
+}
+
+/**
+ * The reference for a finding and the span that it takes: the whole string where the text behind the finding would run
+ * into the reference.
+ */
+function settle(finding: Finding, text: string, server: string, places: Places) {
+  const next = text.slice(finding.end, finding.end + 1);
+  const value = decoded(finding, text);
+  if (value === undefined) return takeWhole(finding, text, server, places);
+  const ref = places.refFor(value, server, finding.name);
+  if (!extendsRef(ref, next)) return { ref, start: finding.start, end: finding.end, text: formatRef(ref) };
+  const exact = { ...ref, field: ref.field ?? DEFAULT_FIELD };
+  if (!extendsRef(exact, next)) return { ref, start: finding.start, end: finding.end, text: formatRef(exact) };
+  return takeWhole(finding, text, server, places);
+}
+
+function takeWhole(finding: Finding, text: string, server: string, places: Places) {
+  const ref = places.refFor(text, server, finding.name);
+  return { ref, start: 0, end: text.length, text: formatRef(ref) };
+}
+
+/** What the store keeps: the secret itself, not its spelling in a URL. */
+function decoded(finding: Finding, text: string): string | undefined {
+  const raw = text.slice(finding.start, finding.end);
+  return finding.encoded ? percentDecode(raw) : raw;
+}
+
+interface WordPlace {
+  readonly words: readonly TextAt[];
+  readonly index: number;
+  /** Names of variables that the entry has. */
+  readonly taken: ReadonlySet<string>;
+  readonly interpolates: boolean;
+}
+
+/** A word of the server; what it gives to the environment, where its secret can leave the arguments. */
+function takeFromArgv(word: Rewritten, place: WordPlace): Rewritten & { readonly variables: [string, string][] } {
+  if (word.findings.length === 0) return { ...word, variables: [] };
+  const move = moveFor(word, place);
+  if (move === undefined) {
+    return { ...word, findings: word.findings.map((finding) => ({ ...finding, argvVisible: true })), variables: [] };
+  }
+  return {
+    place: word.place,
+    after: move.argument,
+    edits: [difference(word.place, move.argument)],
+    findings: word.findings.map((finding) => ({ ...finding, movedTo: move.variable })),
+    variables: [[move.variable, move.value]],
+  };
+}
+
+function moveFor(word: Rewritten, { words, index, taken, interpolates }: WordPlace): Move | undefined {
+  const [only, ...more] = word.findings;
+  if (only?.reference === undefined || more.length > 0) return undefined;
+  const move = moveOf({
+    words: words.map(({ text }) => text),
+    index,
+    text: word.after,
+    reference: formatRef(only.reference),
+    interpolated: interpolates,
+  });
+  return move === undefined || taken.has(move.variable) ? undefined : move;
+}
+
+/** The smallest replacement that makes `after` of the string at `place`. */
+function difference(place: TextAt, after: string): Edit {
+  const before = place.text;
+  let start = 0;
+  while (start < Math.min(before.length, after.length) && before[start] === after[start]) start += 1;
+  let tail = 0;
+  const most = Math.min(before.length, after.length) - start;
+  while (tail < most && before.at(-1 - tail) === after.at(-1 - tail)) tail += 1;
+  const text = after.slice(start, after.length - tail);
+  return { type: "replace", pointer: place.pointer, start, end: before.length - tail, text };
+}
+
+/** Where secrets are, and go: one value has one place, and a name that is taken gets a number. */
+class Places {
+  readonly #store: string;
+  readonly #byValue = new Map<string, PlannedSecret>();
+  readonly #paths = new Set<string>();
+
+  constructor(known: readonly KnownSecret[], store: string) {
+    this.#store = store;
+    for (const { path, field, value } of known) {
+      this.#paths.add(path.toLowerCase());
+      const ref = field === DEFAULT_FIELD ? { store, path } : { store, path, field };
+      if (!this.#byValue.has(value.expose())) this.#byValue.set(value.expose(), { ref, value, known: true });
+    }
+  }
+
+  refFor(value: string, server: string, name: string): SecretRef {
+    const there = this.#byValue.get(value);
+    if (there !== undefined) return there.ref;
+    // Compared in lower case: some file systems do not tell the two apart.
+    const path = firstFree(secretPath(server, name), (candidate) => !this.#paths.has(candidate.toLowerCase()));
+    const ref = { store: this.#store, path };
+    this.#paths.add(path.toLowerCase());
+    this.#byValue.set(value, { ref, value: new Secret(value), known: false });
+    return ref;
+  }
+
+  planned(): readonly PlannedSecret[] {
+    return [...this.#byValue.values()];
+  }
+}

@@ -1,0 +1,56 @@
+import type { Provider, ResolveRequest } from "../core/provider.ts";
+import { DEFAULT_FIELD, formatRef } from "../core/ref.ts";
+import { UserError } from "../errors.ts";
+import type { PlannedSecret } from "./plan.ts";
+
+/** Writes under way at once: enough for the file system to make many durable with one flush. */
+const AT_ONCE = 64;
+
+/**
+ * Stores what the store does not hold yet, then reads everything back and compares, so that no config is rewritten to
+ * a reference that does not give its value.
+ * @throws UserError config-changed where another process took a name for another value: plan again
+ */
+export async function storeSecrets(
+  provider: Provider,
+  secrets: readonly PlannedSecret[],
+  request: ResolveRequest,
+  progress: (done: number) => void,
+): Promise<readonly PlannedSecret[]> {
+  const put = provider.put?.bind(provider);
+  if (put === undefined) throw new UserError("refused", "this store cannot be written to");
+  const missing = secrets.filter(({ known }) => !known);
+  let done = 0;
+  await eachAtOnce(missing, async ({ ref, value }) => {
+    try {
+      await put(ref.path, { [ref.field ?? DEFAULT_FIELD]: value }, { ifVersion: 0 });
+    } catch (error) {
+      // Another migrate may have stored the same: the comparison below tells.
+      if (!(error instanceof UserError) || error.code !== "secret-exists") throw error;
+    }
+    progress((done += 1));
+  });
+  await compare(provider, secrets, request);
+  return missing;
+}
+
+async function compare(provider: Provider, secrets: readonly PlannedSecret[], request: ResolveRequest): Promise<void> {
+  const resolved = await provider.resolve(
+    secrets.map(({ ref }) => ref),
+    request,
+  );
+  for (const [index, { ref, value }] of secrets.entries()) {
+    if (resolved[index]?.value.equals(value) === true) continue;
+    throw new UserError("config-changed", `${formatRef(ref)} does not read back as it was stored`, {
+      hint: "another process uses that name: run mcp-secrets migrate again",
+    });
+  }
+}
+
+async function eachAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items.values();
+  const workers = Array.from({ length: Math.min(AT_ONCE, items.length) }, async () => {
+    for (const item of queue) await work(item);
+  });
+  await Promise.all(workers);
+}

