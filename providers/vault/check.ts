@@ -1,6 +1,6 @@
 import type { Finding, ResolveRequest } from "../../src/core/provider.ts";
 import { UserError } from "../../src/errors.ts";
-import { forgetRefusal } from "./auth/refusals.ts";
+import { forgetRefusal } from "./refusals.ts";
 import { expectOk } from "./failure.ts";
 import { kvMounts } from "./mounts.ts";
 import type { VaultOptions } from "./options.ts";

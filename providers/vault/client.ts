@@ -47,10 +47,10 @@ export function createClient(transport: Transport, namespace: string | undefined
 
   const options = (ask: Ask) => ({ headers: headersOf(ask, index), ask });
   return {
-    read: (path, ask, query) => answerOf(vault.read(`${escapePath(path)}${queryOf(query)}`, options(ask))),
-    write: (path, data, ask) => answerOf(vault.write(escapePath(path), data, options(ask))),
-    list: (path, ask) => answerOf(vault.list(escapePath(path), options(ask))),
-    delete: (path, ask) => answerOf(vault.delete(escapePath(path), options(ask))),
+    read: async (path, ask, query) => answerOf(vault.read(`${escapePath(path)}${queryOf(query)}`, options(ask))),
+    write: async (path, data, ask) => answerOf(vault.write(escapePath(path), data, options(ask))),
+    list: async (path, ask) => answerOf(vault.list(escapePath(path), options(ask))),
+    delete: async (path, ask) => answerOf(vault.delete(escapePath(path), options(ask))),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Provider, ResolveRequest, SecretSummary } from "../../src/core/provider.ts";
 import { UserError } from "../../src/errors.ts";
-import { expandHome } from "./auth/credential.ts";
+import { expandHome } from "./credential.ts";
 import { describeKv, listKv } from "./catalog.ts";
 import { checkStore } from "./check.ts";
 import { createClient } from "./client.ts";
@@ -24,7 +24,7 @@ const COMMAND_TIME = 30_000;
  * A store in HashiCorp Vault or OpenBao.
  * @throws UserError config-invalid
  */
-export async function open(options: VaultOptions): Promise<Provider> {
+export async function open(options: VaultOptions): Promise<Required<Provider>> {
   const settings = parseVaultSettings(options.store, options.settings);
   const wires = await Promise.all(settings.addresses.map((address) => wireTo(options, settings, address)));
   const transport = createTransport({ store: options.store, wires, now: options.now, chance: options.chance });
@@ -33,7 +33,7 @@ export async function open(options: VaultOptions): Promise<Provider> {
   return { ...providerOf(options, settings, parent), close: () => transport.close() };
 }
 
-function providerOf(options: VaultOptions, settings: VaultSettings, parent: Parent): Provider {
+function providerOf(options: VaultOptions, settings: VaultSettings, parent: Parent): Omit<Required<Provider>, "close"> {
   const { store } = options;
   const least = settings.launch === "none" ? 0 : settings.launch.minTtl * 1000;
   const request = (): ResolveRequest => ({ deadline: options.now() + COMMAND_TIME });

@@ -1,5 +1,5 @@
 import { isSegment } from "../../src/core/ref.ts";
-import { type AuthSettings, readAuth } from "./auth/settings.ts";
+import { type AuthSettings, readAuth } from "./auth.ts";
 import { type SettingsReader, readSettings } from "./reader.ts";
 
 /** A store of kind `vault` in `config.jsonc`: where it is and how to log in, and no secret. */

@@ -27,7 +27,6 @@ const LEAST_PAUSE = 1_000;
 
 /**
  * The next thing to do for a lease and when. `failures` counts the tries that failed since the last that did not.
- * Near its end a lease is replaced rather than renewed: what is left is within the grace.
  */
 export function nextStep(term: Term, now: number, failures: number, chance: number): Step {
   const left = Math.max(0, term.expiresAt - now);

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import type { FileIdentity } from "../../../src/core/files.ts";
-import { Secret } from "../../../src/core/secret.ts";
-import { systemCode, UserError } from "../../../src/errors.ts";
-import type { VaultOptions } from "../options.ts";
+import type { FileIdentity } from "../../src/core/files.ts";
+import { Secret } from "../../src/core/secret.ts";
+import { systemCode, UserError } from "../../src/errors.ts";
+import type { VaultOptions } from "./options.ts";
 
 /** A bootstrap credential as it lies in a file, and which writing of the file it was. */
 export interface Credential {

@@ -1,14 +1,14 @@
-import type { ResolveRequest } from "../../../src/core/provider.ts";
-import { parseRef } from "../../../src/core/ref.ts";
-import { Secret } from "../../../src/core/secret.ts";
-import { UserError } from "../../../src/errors.ts";
-import type { Client } from "../client.ts";
-import { type Reply, refusal } from "../failure.ts";
-import type { VaultOptions } from "../options.ts";
-import { flagOf, numberOf, objectIn, malformed, textOf } from "../shape.ts";
+import type { ResolveRequest } from "../../src/core/provider.ts";
+import { parseRef } from "../../src/core/ref.ts";
+import { Secret } from "../../src/core/secret.ts";
+import { UserError } from "../../src/errors.ts";
+import type { Client } from "./client.ts";
+import { type Reply, refusal } from "./failure.ts";
+import type { VaultOptions } from "./options.ts";
+import { flagOf, numberOf, objectIn, malformed, textOf } from "./shape.ts";
 import { type Credential, readCredential } from "./credential.ts";
 import { noteRefusal, refuseRepeat } from "./refusals.ts";
-import type { AuthSettings } from "./settings.ts";
+import type { AuthSettings } from "./auth.ts";
 import { unwrapSecretId } from "./wrapped.ts";
 
 /** The token that launches are made from. */

@@ -1,11 +1,11 @@
-import type { ResolveRequest } from "../../../src/core/provider.ts";
-import { Secret } from "../../../src/core/secret.ts";
-import { UserError } from "../../../src/errors.ts";
-import type { Client } from "../client.ts";
-import { expectOk } from "../failure.ts";
-import type { VaultOptions } from "../options.ts";
-import { objectIn, textOf } from "../shape.ts";
-import { once, readState, writeState } from "../state.ts";
+import type { ResolveRequest } from "../../src/core/provider.ts";
+import { Secret } from "../../src/core/secret.ts";
+import { UserError } from "../../src/errors.ts";
+import type { Client } from "./client.ts";
+import { expectOk } from "./failure.ts";
+import type { VaultOptions } from "./options.ts";
+import { objectIn, textOf } from "./shape.ts";
+import { once, readState, writeState } from "./state.ts";
 import { type Credential, expandHome, identify, originOf, readCredential } from "./credential.ts";
 
 /**

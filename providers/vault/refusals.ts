@@ -1,7 +1,7 @@
-import { UserError } from "../../../src/errors.ts";
-import type { VaultOptions } from "../options.ts";
-import { numberOf, textOf } from "../shape.ts";
-import { dropState, readState, writeState } from "../state.ts";
+import { UserError } from "../../src/errors.ts";
+import type { VaultOptions } from "./options.ts";
+import { numberOf, textOf } from "./shape.ts";
+import { dropState, readState, writeState } from "./state.ts";
 
 /** How long Vault and OpenBao lock an account after five failed logins, and refuse the right credential too. */
 const LOCK_MINUTES = 15;
