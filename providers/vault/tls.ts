@@ -1,4 +1,4 @@
-import { connect as plainConnect, type Socket } from "node:net";
+import { connect as plainConnect, isIP, type Socket } from "node:net";
 import { Agent, request } from "node:https";
 import { type ConnectionOptions, connect } from "node:tls";
 import { ExchangeFailure, type Wire } from "./exchange.ts";
@@ -26,8 +26,10 @@ const MOST_HEAD = 8192;
 
 /** A tunnel (RFC 9110, CONNECT): the proxy sees the host's name and ciphertext, no token. */
 function throughProxy(agent: Agent, origin: URL, proxy: URL, files: TlsFiles): void {
+  // Not for an address: RFC 6066 wants a name there.
+  const name = isIP(origin.hostname) === 0 ? { servername: origin.hostname } : { host: origin.hostname };
   const tls: ConnectionOptions = {
-    servername: origin.hostname,
+    ...name,
     rejectUnauthorized: true,
     minVersion: "TLSv1.2",
     ...files,
