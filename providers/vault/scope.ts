@@ -1,7 +1,7 @@
 import type { LaunchIdentity, LaunchScope, LeaseJournal, Remains, ResolveRequest } from "../../src/core/provider.ts";
 import { UserError } from "../../src/errors.ts";
 import { type Child, createChild, renewChild, revokeAccessor, revokeSelf } from "./child.ts";
-import { renewLease, revokeLeases } from "./leases.ts";
+import { type LeaseLeft, renewLease, revokeLeases } from "./leases.ts";
 import type { Parent } from "./parent.ts";
 import { resolveRefs } from "./resolve.ts";
 import { ask, type Session } from "./session.ts";
@@ -103,7 +103,7 @@ async function extendParent(parts: ScopeParts, parent: Session, child: Child, re
 async function endChild(child: Child, leases: readonly string[], request: ResolveRequest): Promise<Remains> {
   const left = await revokeLeases(child.session, leases, request);
   const gone = await succeeded(() => revokeSelf(child.session, request));
-  return { leases: idsOf(left), credentials: gone ? [] : [child.credential.id] };
+  return { leases: idsOf(gone ? notEnding(left) : left), credentials: gone ? [] : [child.credential.id] };
 }
 
 /** What a launch that is gone has left: its leases, then its token by the accessor. */
@@ -113,10 +113,13 @@ export async function reapRemains(parent: Session, remains: Remains, request: Re
     remains.credentials.map(async (id) => ((await succeeded(() => revokeAccessor(parent, id, request))) ? [] : [id])),
   );
   const left = credentials.flat();
-  // Where the parent may not touch the leases, the end of their token ends them.
-  const ended = remains.credentials.length > 0 && left.length === 0;
-  const still = leases.filter(({ error }) => !(ended && error.code === "store-denied"));
+  const still = remains.credentials.length > 0 && left.length === 0 ? notEnding(leases) : leases;
   return { leases: idsOf(still), credentials: left };
+}
+
+/** Leases that we may not touch, or whose token was gone before, end with their token: the server sees to it. */
+function notEnding(left: readonly LeaseLeft[]): readonly LeaseLeft[] {
+  return left.filter(({ error }) => error.code !== "store-denied");
 }
 
 async function succeeded(work: () => Promise<void>): Promise<boolean> {

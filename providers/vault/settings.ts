@@ -38,6 +38,10 @@ export interface LaunchSettings {
 }
 
 const SERVER_POLICY = "mcp-{server}";
+/** Seconds: what a missed revocation may cost, how long a server may run, what a credential must live for. */
+const TTL = 600;
+const MAX_TTL = 86_400;
+const MIN_TTL = 60;
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /**
@@ -78,21 +82,24 @@ function readLaunch(settings: SettingsReader): LaunchSettings | "none" {
   if (settings.is("launch", "none")) return "none";
   const given = settings.group("launch", (launch) => {
     const role = launch.text("role", isName);
+    const ttl = seconds(launch, "ttl") ?? TTL;
+    const minTtl = seconds(launch, "minTtl") ?? Math.min(MIN_TTL, Math.floor(ttl / 2));
+    if (minTtl >= ttl) launch.fail("minTtl", "must be less than ttl");
     return {
       policies: launch.has("policies") ? launch.texts("policies", isName) : [SERVER_POLICY],
-      ttl: seconds(launch, "ttl", "10m"),
-      maxTtl: seconds(launch, "maxTtl", "24h"),
-      minTtl: seconds(launch, "minTtl", "60s"),
+      ttl,
+      maxTtl: Math.max(ttl, seconds(launch, "maxTtl") ?? MAX_TTL),
+      minTtl,
       ...(role !== undefined && { role }),
     };
   });
-  return given ?? { policies: [SERVER_POLICY], ttl: 600, maxTtl: 86_400, minTtl: 60 };
+  return given ?? { policies: [SERVER_POLICY], ttl: TTL, maxTtl: MAX_TTL, minTtl: MIN_TTL };
 }
 
 /** `90s`, `10m`, `24h` in seconds. */
-function seconds(settings: SettingsReader, name: string, otherwise: string): number {
-  const text = settings.text(name, (given) => /^[1-9][0-9]{0,6}[smhd]$/.test(given)) ?? otherwise;
-  return Number(text.slice(0, -1)) * (UNITS[text.slice(-1)] ?? 1);
+function seconds(settings: SettingsReader, name: string): number | undefined {
+  const text = settings.text(name, (given) => /^[1-9][0-9]{0,6}[smhd]$/.test(given));
+  return text === undefined ? undefined : Number(text.slice(0, -1)) * (UNITS[text.slice(-1)] ?? 1);
 }
 
 /**
