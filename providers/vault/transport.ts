@@ -1,5 +1,5 @@
 import { UserError } from "../../src/errors.ts";
-import { type Answer, type Call, exchange, ExchangeFailure, type Wire } from "./exchange.ts";
+import { type Answer, type Call, exchange, ExchangeFailure, type Limits, type Wire } from "./exchange.ts";
 import { errorsOf, failureToError, isSealed, refusal, type Reply, toReply } from "./failure.ts";
 
 /** How long one call may take, and whether it may be made twice. */
@@ -39,6 +39,8 @@ export interface TransportOptions {
 const PER_TRY = 3_000;
 const IN_ALL = 10_000;
 const FIRST_PAUSE = 250;
+/** An election takes seconds: pauses that went on doubling would end a launch long before its time is up. */
+const LAST_PAUSE = 1_000;
 const MOST_HOPS = 3;
 
 /** What one try came to: the end of it, or a reason to try again. */
@@ -58,13 +60,14 @@ export function createTransport(options: TransportOptions): Transport {
 
   async function send(call: Call, patience: Patience): Promise<Sent> {
     const end = Math.min(patience.deadline, now() + IN_ALL);
+    const first = preferred;
     let repeated = false;
     for (let tries = 1; ; tries++) {
       const milliseconds = Math.min(patience.perTry ?? PER_TRY, end - now());
       if (milliseconds <= 0) throw outOfTime(options.store, call);
-      const outcome = await attempt(call, { milliseconds, signal: patience.signal });
+      const node = (first + tries - 1) % wires.length;
+      const outcome = await attempt(call, node, { milliseconds, signal: patience.signal });
       if ("answer" in outcome) return { ...outcome.answer, repeated };
-      preferred = (preferred + 1) % wires.length;
       const { again, error } = outcome;
       if (!mayRepeat(again, patience, tries, wires.length)) throw error;
       const pause = pauseBefore(tries, again.pause);
@@ -75,31 +78,32 @@ export function createTransport(options: TransportOptions): Transport {
   }
 
   /** One node, and the leader it may point to, as long as that is one of ours. */
-  async function attempt(
-    call: Call,
-    limits: { milliseconds: number; signal: AbortSignal | undefined },
-  ): Promise<Outcome> {
+  async function attempt(call: Call, first: number, limits: Limits): Promise<Outcome> {
+    let node = first;
     for (let hops = 0; ; hops++) {
-      const wire = wireAt(wires, preferred);
-      const told = { store: options.store, address: wire.origin.origin, call };
+      const wire = wireAt(wires, node);
       try {
         const answer = await exchange(wire, call, limits);
         const leader = answer.status === 307 && hops < MOST_HOPS ? leaderOf(answer, call, wires) : -1;
-        if (leader < 0) return judge(options.store, toReply(answer, call));
-        preferred = leader;
+        if (leader < 0) {
+          preferred = node;
+          return judge(options.store, toReply(answer, call));
+        }
+        node = leader;
       } catch (error) {
         if (!(error instanceof ExchangeFailure)) throw error;
         const when = error.kind === "network" || error.kind === "timeout" ? "always" : "never";
+        const told = { store: options.store, address: wire.origin.origin, call };
         return { error: failureToError(error, told), again: { when, sent: error.sent } };
       }
     }
   }
 
-  /** A node that was not asked yet is asked at once; after a round of them we wait, each round twice as long. */
+  /** A node that was not asked yet is asked at once; after a round of them we wait, each round longer than the last. */
   function pauseBefore(tries: number, asked: number | undefined): number {
     if (asked !== undefined) return asked;
     if (tries % wires.length !== 0) return 0;
-    return FIRST_PAUSE * 2 ** (tries / wires.length - 1) * (1 + chance() / 2);
+    return Math.min(LAST_PAUSE, FIRST_PAUSE * 2 ** (tries / wires.length - 1)) * (1 + chance() / 2);
   }
 
   return {
@@ -123,9 +127,11 @@ function judge(store: string, answer: Reply): Outcome {
   return { answer };
 }
 
-/** A KV mount that was made a moment ago may refuse the first writes. */
+/** A KV mount that was made a moment ago may refuse the first calls: `Upgrading …`, at a standby `Waiting …`. */
 function isUpgrading(answer: Answer): boolean {
-  return answer.status === 400 && errorsOf(answer).some((text) => text.startsWith("Upgrading from non-versioned"));
+  return (
+    answer.status === 400 && errorsOf(answer).some((text) => text.includes("from non-versioned to versioned data"))
+  );
 }
 
 function mayRepeat(again: Again, patience: Patience, tries: number, nodes: number): boolean {

@@ -28,7 +28,8 @@ export async function makeRole(
 export async function leasesOf(bao: OpenBao, name: string): Promise<string[]> {
   const path = `database/creds/${name}`;
   const { status, body } = await bao.call("LIST", `sys/leases/lookup/${path}/`, undefined, { loose: true });
-  return status === 404 ? [] : body.data.keys.map((key: string) => `${path}/${key}`);
+  const keys: readonly string[] = status === 404 ? [] : body.data.keys;
+  return keys.map((key) => `${path}/${key}`);
 }
 
 /** Accessors of the live tokens whose metadata names this launch. */
