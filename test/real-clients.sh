@@ -10,8 +10,8 @@ value=probe-canary-7d793037a0760186
 install() { # NAME PACKAGE
   [ -d "$clients/$1/node_modules" ] || npm install --prefix "$clients/$1" --no-audit --no-fund --engine-strict=false "$2"
 }
-install claude @anthropic-ai/claude-code
-install codex @openai/codex
+install claude @anthropic-ai/claude-code@2.1.331
+install codex @openai/codex@0.169.0
 npm run --silent build
 
 home=$(mktemp -d)
