@@ -2,7 +2,10 @@ import { randomBytes } from "node:crypto";
 import { homedir, hostname } from "node:os";
 import { join } from "node:path";
 import type { Files } from "./core/files.ts";
+import type { Lock } from "./core/lock.ts";
 import { createFiles } from "./io/files.ts";
+import { createLock } from "./io/locks.ts";
+import type { Answer } from "./io/programs.ts";
 import { type Terminal, realTerminal } from "./io/terminal.ts";
 
 /** Everything that a command gets from outside. Tests build one from buffers, temporary folders and a fixed clock. */
@@ -23,8 +26,13 @@ export interface Context {
   /** 96 random bits as text that is safe in a file name. */
   readonly random: () => string;
   readonly files: Files;
+  readonly lock: Lock;
   readonly terminal: Terminal;
+  /** Runs a program without a shell for its answer; `timeout` in milliseconds. */
+  readonly run: (command: string, args: readonly string[], timeout: number, env?: Environment) => Promise<Answer>;
 }
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 export function realContext(): Context {
   const env = process.env;
@@ -43,6 +51,11 @@ export function realContext(): Context {
     now: Date.now,
     random,
     files: createFiles({ platform: process.platform, random }),
+    lock: createLock({ pid: process.pid, now: Date.now, random }),
     terminal: realTerminal(),
+    run: async (command, args, timeout, programEnv) => {
+      const { runProgram } = await import("./io/programs.ts");
+      return runProgram(command, args, { timeout, ...(programEnv === undefined ? {} : { env: programEnv }) });
+    },
   };
 }
