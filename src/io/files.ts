@@ -70,14 +70,16 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
     }
   });
 
-  async function place(temporary: string, path: string, put: () => void): Promise<void> {
+  /** Puts a temporary file into its place; it is gone where that fails, or where `put` decides otherwise. */
+  async function place(temporary: string, path: string, put: () => boolean): Promise<boolean> {
+    let placed = false;
     try {
-      put();
-    } catch (error) {
-      removeQuietly(fs, temporary);
-      throw error;
+      placed = put();
+    } finally {
+      if (!placed) removeQuietly(fs, temporary);
     }
-    await flushDir(dirname(path));
+    if (placed) await flushDir(dirname(path));
+    return placed;
   }
 
   const files: Files = {
@@ -101,7 +103,10 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
       files.makePrivateDir(dirname(path));
       const temporary = temporaryFor(path);
       await writeNew(temporary, data, () => {}, true);
-      await place(temporary, path, () => renameOver(fs, temporary, path, platform));
+      await place(temporary, path, () => {
+        renameOver(fs, temporary, path, platform);
+        return true;
+      });
     },
 
     async createPrivate(path, data) {
@@ -169,11 +174,16 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
         const like = identityOf(fs.fstatSync(old, { bigint: true }));
         await writeNew(temporary, data, (fd) => dress(fs, fd, like, platform), true);
         // Somebody may have put another file in its place (another inode), or written into this one.
-        if (identityOf(fs.statSync(target, { bigint: true })).ino !== like.ino || !holds(fs, old, expected)) {
-          removeQuietly(fs, temporary);
-          return { done: false };
-        }
-        await place(temporary, target, () => renameOver(fs, temporary, target, platform));
+        const still = () => {
+          const now = identityOf(fs.statSync(target, { bigint: true }));
+          return now.ino === like.ino && now.dev === like.dev && holds(fs, old, expected);
+        };
+        const replaced = await place(temporary, target, () => {
+          if (!still()) return false;
+          renameOver(fs, temporary, target, platform);
+          return true;
+        });
+        if (!replaced) return { done: false };
         return holds(fs, old, expected) ? { done: true } : { done: true, lost: readAll(fs, old) };
       } finally {
         fs.closeSync(old);
