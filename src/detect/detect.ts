@@ -1,0 +1,29 @@
+import type { Entry, TextAt } from "../clients/document.ts";
+import { argumentHits } from "./arguments.ts";
+import type { Finding } from "./finding.ts";
+import type { Hit } from "./hit.ts";
+import { textHits, valueHits } from "./text.ts";
+
+/**
+ * The plaintext secrets of an entry: told by where they stand first, then by the formats of vendors. References to
+ * other tools and placeholders are none. In the order of the entry, and never overlapping.
+ */
+export function detect(entry: Entry): Finding[] {
+  const { args, env, headers, url } = entry;
+  return [
+    ...args.flatMap((arg, index) => at(entry, "arg", arg, argumentHits(arg.text, args[index - 1]?.text))),
+    ...env.flatMap((variable) => at(entry, "env", variable, variableHits(variable.name, variable.text))),
+    ...(url === undefined ? [] : at(entry, "url", url, textHits(url.text))),
+    ...headers.flatMap((header) => at(entry, "header", header, valueHits(header.name, header.text))),
+  ];
+}
+
+/** A secret that is a part of a variable has the variable's name where it is the only one. */
+function variableHits(name: string, text: string): Hit[] {
+  const hits = valueHits(name, text);
+  return hits.length === 1 ? hits.map((hit) => ({ ...hit, name })) : hits;
+}
+
+function at({ server }: Entry, place: Finding["place"], { pointer }: TextAt, hits: readonly Hit[]): Finding[] {
+  return hits.map((hit) => ({ server, pointer, place, ...hit }));
+}
