@@ -23,6 +23,8 @@ export interface Context {
   readonly ppid: number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** Milliseconds. */
+  readonly sleep: (time: number) => Promise<void>;
   /** 96 random bits as text that is safe in a file name. */
   readonly random: () => string;
   readonly files: Files;
@@ -49,6 +51,7 @@ export function realContext(): Context {
     pid: process.pid,
     ppid: process.ppid,
     now: Date.now,
+    sleep: (time) => new Promise((resolve) => setTimeout(resolve, time)),
     random,
     files: createFiles({ platform: process.platform, random }),
     lock: createLock({ pid: process.pid, now: Date.now, random }),
