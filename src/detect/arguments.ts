@@ -32,7 +32,7 @@ export function argumentHits(text: string, previous: string | undefined): Hit[] 
   if (short !== null && /[=:]/.test(text)) return shifted(flagHits(short[0], text.slice(2)), 2);
   const assigned = assignmentHits(text);
   if (assigned.length > 0) return assigned;
-  return isShellText(text) ? disjoint([...shellHits(text), ...textHits(text)]) : textHits(text);
+  return isShellText(text) ? disjoint([...textHits(text), ...shellHits(text)]) : textHits(text);
 }
 
 function takesNext(flag: string, text: string): boolean {
@@ -44,8 +44,8 @@ function flagHits(flag: string, text: string): Hit[] {
   if (ENV_FLAG.test(flag)) return assignmentHits(text);
   if (HEADER_FLAG.test(flag)) return headerHits(text);
   const hits = valueHits(flag, text);
-  if (hits.length > 0) return hits;
-  return isShellText(text) ? shellHits(text) : assignmentHits(text);
+  if (isShellText(text) && meaningOf(flag) === "none") return disjoint([...hits, ...shellHits(text)]);
+  return hits.length > 0 ? hits : assignmentHits(text);
 }
 
 function assignmentHits(text: string): Hit[] {

@@ -8,6 +8,9 @@ import { isSecretAs } from "./value.ts";
 /** `user:password@tcp(host:3306)/db` of Go's drivers, and `user:password@host:port/db`. */
 const GO_DSN = /^([\w.-]{1,64}):(.+)@(?:(?:tcp|tcp4|tcp6|udp|unix|cloudsql)\(|[\w.-]{1,253}:\d{1,5}\/)/;
 
+/** A piece of shell also has pairs and semicolons. */
+const SHELL = /(?:^|[;\s])export\s|&&|\s--?[A-Za-z]/;
+
 /** Schemes of package managers, which look the same as a user. */
 const NO_USERS = new Set([
   "npm",
@@ -54,7 +57,8 @@ interface Pair {
 }
 
 function pairsOf(text: string): readonly Pair[] {
-  const form = /^[^;=]{1,60}=[^;]*;/.test(text)
+  const semicolons = /^[^;=]{1,60}=[^;]*;/.test(text) && !SHELL.test(text);
+  const form = semicolons
     ? /(?:^|;)\s*([A-Za-z][\w .-]{0,60}?)\s*=\s*(?:'([^']*)'|"([^"]*)"|\{([^{}]*)\}|([^;]*))/g
     : /(?:^|\s)([a-z_]{2,40})\s?=\s?(?:'((?:[^'\\]|\\.)*)'|([^\s'"]+))/g;
   return [...text.matchAll(form)].map((match) => {

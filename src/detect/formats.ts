@@ -1,7 +1,7 @@
 import { isPlaceholder } from "./placeholders.ts";
 
-/** No format is shorter. */
-const SHORTEST = 19;
+/** Every value of a format holds such a run; most texts do not. */
+const LONG_RUN = /[\w-]{14}/;
 
 /** A format that a vendor documents, or that its tokens show. */
 interface Format {
@@ -94,18 +94,20 @@ const HOOKS: readonly RegExp[] = [
   /api\.telegram\.org\/bot(\d{8,10}:[\w-]{30,40})/,
 ];
 
-/** The first value of a known format in `text`. */
-export function findFormat(text: string): FormatMatch | undefined {
-  if (text.length < SHORTEST) return undefined;
-  for (const { kind, sign, pattern } of formats) {
-    if (!text.includes(sign)) continue;
-    pattern.lastIndex = 0;
-    for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
-      const end = kind === "private-key" ? endOfPem(text, match.index) : match.index + match[0].length;
-      if (isGenuine(kind, match[0])) return { kind, start: match.index, end };
-    }
-  }
-  return undefined;
+/** The values of known formats in `text`, those of the more telling format first. */
+export function findFormats(text: string): readonly FormatMatch[] {
+  if (!LONG_RUN.test(text) && !text.includes("-----BEGIN")) return [];
+  return formats.flatMap(({ kind, sign, pattern }) => (text.includes(sign) ? matches(text, kind, pattern) : []));
+}
+
+function matches(text: string, kind: string, pattern: RegExp): readonly FormatMatch[] {
+  return [...text.matchAll(pattern)]
+    .filter(([match]) => isGenuine(kind, match))
+    .map(({ 0: match, index }) => ({
+      kind,
+      start: index,
+      end: kind === "private-key" ? endOfPem(text, index) : index + match.length,
+    }));
 }
 
 /** The secret part of the address of a webhook. */

@@ -35,9 +35,11 @@ export function isPlaceholder(value: string): boolean {
   return isWrapped(text) || isElided(text) || isMasked(text) || isCounted(text) || isWorded(text);
 }
 
-/** `<your key>`, `[key]`, `{key}`, `(key)`, `%%KEY%%`, `__KEY__`, also after a prefix: `HF_{key}`. */
+/** `<your key>`, `[key]`, `{key}`, `(key)`, `%%KEY%%`, `__KEY__`, also after a prefix: `HF_{key}`. Words are inside. */
 function isWrapped(text: string): boolean {
-  return /^(?:[\w-]*(?:<[^<>]*>|\[[^[\]]*\]|\{[^{}]*\}|\([^()]*\))|%%.*%%|__\w+__)$/.test(text);
+  if (/^(?:%%.*%%|__\w+__)$/.test(text)) return true;
+  const inside = /^[\w-]*(?:<([^<>]*)>|\[([^[\]]*)\]|\{([^{}]*)\}|\(([^()]*)\))$/.exec(text);
+  return inside !== null && inside.slice(1).some((part) => part !== undefined && /^$|\p{L}{2}|[.*…]/u.test(part));
 }
 
 /** Cut off after its first characters: `sk-ant-api03-...`. */

@@ -1,5 +1,5 @@
 import { connectionHits } from "./connections.ts";
-import { findFormat } from "./formats.ts";
+import { findFormats } from "./formats.ts";
 import { disjoint, shifted } from "./hit.ts";
 import type { Hit } from "./hit.ts";
 import { describes, meaningOf } from "./names.ts";
@@ -22,14 +22,16 @@ export function valueHits(name: string, text: string): Hit[] {
   if (structured.length > 0) return structured;
   const named = namedSecret(name, text);
   if (named !== undefined) return [named];
-  return describes(name) ? formatHits(text, name) : [...formatHits(text, name), ...mintedHits(text, name)].slice(0, 1);
+  const formatted = formatHits(text, name);
+  return formatted.length > 0 || describes(name) ? formatted : mintedHits(text, name);
 }
 
 /** The secrets in a text that no name tells of. */
 export function textHits(text: string): Hit[] {
   const structured = structuredHits(text);
   if (structured.length > 0) return structured;
-  return [...formatHits(text, undefined), ...mintedHits(text, undefined)].slice(0, 1);
+  const formatted = formatHits(text, undefined);
+  return formatted.length > 0 ? formatted : mintedHits(text, undefined);
 }
 
 /** The secret in `Name: value`, where the name is one of a header that carries one. */
@@ -64,10 +66,14 @@ function lineHits(text: string): Hit[] {
 }
 
 function formatHits(whole: string, name: string | undefined): Hit[] {
-  const found = findFormat(whole.slice(0, MOST_SEARCHED));
-  if (found === undefined || isReference(whole)) return [];
-  const reason = `it has the format of a ${found.kind.replaceAll("-", " ")}`;
-  return [{ ...found, confidence: "high", reason, name: name ?? found.kind, encoded: false }];
+  const found = findFormats(whole.slice(0, MOST_SEARCHED));
+  if (found.length === 0 || isReference(whole)) return [];
+  return disjoint(
+    found.map((match) => {
+      const reason = `it has the format of a ${match.kind.replaceAll("-", " ")}`;
+      return { ...match, confidence: "high", reason, name: name ?? match.kind, encoded: false };
+    }),
+  );
 }
 
 function mintedHits(text: string, name: string | undefined): Hit[] {

@@ -27,7 +27,7 @@ export function isSecretAs(meaning: NameMeaning, text: string): boolean {
   if (meaning === "none" || text === "" || isReference(text) || isPlaceholder(text)) return false;
   switch (meaning) {
     case "password":
-      return !isSwitch(text) && !isPath(text) && !isAddress(text);
+      return !isSwitch(text) && !isRooted(text) && !isAddress(text);
     case "token":
       return isToken(text);
     case "maybe":
@@ -79,20 +79,21 @@ function isSwitch(text: string): boolean {
   return /^(?:true|false|yes|no|on|off|\d{1,3})$/i.test(text);
 }
 
-/** A path, and not base64 with a slash: its places are known, or it ends in a file, or its words are words. */
-export function isPath(text: string): boolean {
-  if (/^(?:~|\.{1,2}|[A-Za-z]:|%\w+%|\$\w+)[\\/]/.test(text) || text.startsWith("\\\\")) return true;
+/** A path, and not base64 with a slash: its root is known, or it ends in a file, or its words are words. */
+function isPath(text: string): boolean {
+  if (isRooted(text)) return true;
   if (text.length > 1024 || /[+=&?]/.test(text) || !text.includes("/")) return false;
-  if (
-    /^\/(?:home|users|var|etc|usr|opt|tmp|run|mnt|srv|root|app|data|path|absolute|secrets?|certs?|private)\//i.test(
-      text,
-    )
-  ) {
-    return true;
-  }
   const segments = text.split("/");
   if (/\.[a-z]{2,5}$/.test(text) && segments.every((segment) => /^[\w .@-]*$/.test(segment))) return true;
   return segments.every((segment) => /^[A-Za-z .@_-]{0,40}\d{0,4}$/.test(segment)) && !isRandom(text);
+}
+
+/** A path from a root that is known. */
+function isRooted(text: string): boolean {
+  if (/^(?:~|\.{1,2}|[A-Za-z]:|%\w+%|\$\w+)[\\/]/.test(text) || text.startsWith("\\\\")) return true;
+  return /^\/(?:home|users|var|etc|usr|opt|tmp|run|mnt|srv|root|app|data|path|absolute|secrets?|certs?|private)\//i.test(
+    text,
+  );
 }
 
 /** A URL, a host or a mail address. What is secret in a URL was looked for before. */
