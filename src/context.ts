@@ -5,6 +5,7 @@ import type { Files } from "./core/files.ts";
 import type { Lock } from "./core/lock.ts";
 import { createFiles } from "./io/files.ts";
 import { createLock } from "./io/locks.ts";
+import { startOfProcess } from "./io/owner.ts";
 import type { Answer } from "./io/programs.ts";
 import { type Terminal, realTerminal } from "./io/terminal.ts";
 
@@ -21,6 +22,10 @@ export interface Context {
   readonly uid: number;
   readonly pid: number;
   readonly ppid: number;
+  /** The built program that runs here, and the Node that runs it. */
+  readonly program: { readonly version: string; readonly folder: string; readonly node: string };
+  /** When a running process started, as the system counts; empty where it does not tell; undefined where none runs. */
+  readonly startOf: (pid: number) => string | undefined;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Milliseconds. */
@@ -50,6 +55,8 @@ export function realContext(): Context {
     uid: process.getuid?.() ?? -1,
     pid: process.pid,
     ppid: process.ppid,
+    program: { version: VERSION, folder: __dirname, node: process.execPath },
+    startOf: startOfProcess,
     now: Date.now,
     sleep: (time) => new Promise((resolve) => setTimeout(resolve, time)),
     random,

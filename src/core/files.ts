@@ -31,6 +31,8 @@ export interface Files {
   makePrivateDir(path: string): void;
   /** Replaces or creates a private file: all old bytes or all new bytes, durable. */
   writePrivate(path: string, data: Buffer | string): Promise<void>;
+  /** As `writePrivate`, and the owner may run it. */
+  writeProgram(path: string, data: Buffer | string): Promise<void>;
   /** Creates a private file, durable; false, and nothing changed, where the name is taken. */
   createPrivate(path: string, data: Buffer | string): Promise<boolean>;
   /** Creates or replaces a private file at once, all or nothing, but not durable: for state that dies with the boot. */

@@ -27,6 +27,7 @@ export type FileSystem = Pick<
 > & { readonly fsync: (fd: number, done: (error: Error | null) => void) => void };
 
 const PRIVATE_FILE = 0o600;
+const PRIVATE_PROGRAM = 0o700;
 const PRIVATE_DIR = 0o700;
 /** Marks our temporary files, so that one left by a kill is known for what it is. */
 export const TEMPORARY = ".mcp-secrets-tmp-";
@@ -82,6 +83,19 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
     return placed;
   }
 
+  async function writeOver(path: string, data: Buffer | string, mode: number): Promise<void> {
+    files.makePrivateDir(dirname(path));
+    const temporary = temporaryFor(path);
+    const allow = (fd: number) => {
+      if (mode !== PRIVATE_FILE) fs.fchmodSync(fd, mode);
+    };
+    await writeNew(temporary, data, allow, true);
+    await place(temporary, path, () => {
+      renameOver(fs, temporary, path, platform);
+      return true;
+    });
+  }
+
   const files: Files = {
     read: (path) => fs.readFileSync(path),
 
@@ -99,15 +113,9 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
       fs.mkdirSync(path, { recursive: true, mode: PRIVATE_DIR });
     },
 
-    async writePrivate(path, data) {
-      files.makePrivateDir(dirname(path));
-      const temporary = temporaryFor(path);
-      await writeNew(temporary, data, () => {}, true);
-      await place(temporary, path, () => {
-        renameOver(fs, temporary, path, platform);
-        return true;
-      });
-    },
+    writePrivate: (path, data) => writeOver(path, data, PRIVATE_FILE),
+
+    writeProgram: (path, data) => writeOver(path, data, PRIVATE_PROGRAM),
 
     async createPrivate(path, data) {
       files.makePrivateDir(dirname(path));

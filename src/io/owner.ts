@@ -62,8 +62,11 @@ export function stateOf(owner: Owner, processes: Processes): OwnerState {
   return started === owner.started || started === "" || owner.started === "" ? "alive" : "dead";
 }
 
-/** Field 22 of /proc/PID/stat, counted after the name, which may hold anything; `Z` and `X` are processes that ended. */
-function startOfProcess(pid: number): string | undefined {
+/**
+ * The start of a running process as the system counts it; empty where it does not tell; undefined where none runs.
+ * Field 22 of /proc/PID/stat, counted after the name, which may hold anything; `Z` and `X` are processes that ended.
+ */
+export function startOfProcess(pid: number): string | undefined {
   const stat = textOf(() => readFileSync(`/proc/${pid}/stat`, "latin1"));
   if (stat === "") return exists(pid) ? "" : undefined;
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
