@@ -77,7 +77,10 @@ function isWorded(text: string): boolean {
   return words.some((word) => INSTRUCTIONS.has(word) || NOUNS.has(word));
 }
 
-/** Letters in one case or capitalised; or a few characters such as `api03`. */
+/** Letters in one case or capitalised; or a few characters such as `api03`. A number is what a person adds to a password. */
 function isPlainWord(part: string): boolean {
-  return part.length <= 5 || (part.length <= 24 && /^(?:[A-Z]?[a-z]+|[A-Z]+|[A-Z]?[a-z]+(?:[A-Z][a-z]+)+)$/.test(part));
+  return (
+    (part.length <= 5 && /[a-z]/i.test(part)) ||
+    (part.length <= 24 && /^(?:[A-Z]?[a-z]+|[A-Z]+|[A-Z]?[a-z]+(?:[A-Z][a-z]+)+)$/.test(part))
+  );
 }
