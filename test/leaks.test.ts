@@ -117,11 +117,12 @@ test("Node's own reports of the launcher hold no value", async () => {
     stdio: ["pipe", "pipe", "inherit"],
   });
   await new Promise((ready) => child.stdout.once("data", ready));
+  const end = ended(child);
   child.kill("SIGUSR2");
   for (let tries = 0; tries < 100 && readdirSync(home.tmp).length === 0; tries += 1)
     await new Promise((next) => setTimeout(next, 50));
   child.stdin.end();
-  await ended(child);
+  await end;
   expect(readdirSync(home.tmp)).not.toEqual([]);
   expect(findCanaries([home.tmp], [VALUE])).toEqual([]);
 });
