@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { homedir, hostname } from "node:os";
+import { homedir, hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Files } from "./core/files.ts";
 import type { Lock } from "./core/lock.ts";
 import { createFiles } from "./io/files.ts";
 import { createLock } from "./io/locks.ts";
-import { startOfProcess } from "./io/owner.ts";
+import { parentProgram, startOfProcess } from "./io/owner.ts";
 import type { Answer } from "./io/programs.ts";
 import { type Terminal, realTerminal } from "./io/terminal.ts";
 
@@ -18,12 +18,16 @@ export interface Context {
   readonly userHome: string;
   /** The folder of mcp-secrets: `~/.mcp-secrets`, or `MCPS_HOME`. */
   readonly home: string;
+  /** The folder for temporary files of this system. */
+  readonly temporary: string;
   readonly hostname: string;
   readonly uid: number;
   readonly pid: number;
   readonly ppid: number;
   /** The built program that runs here, and the Node that runs it. */
   readonly program: { readonly version: string; readonly folder: string; readonly node: string };
+  /** The program that started us, where the system tells it. */
+  readonly parentProgram: () => string | undefined;
   /** When a running process started, as the system counts; empty where it does not tell; undefined where none runs. */
   readonly startOf: (pid: number) => string | undefined;
   /** Milliseconds since the epoch. */
@@ -51,11 +55,13 @@ export function realContext(): Context {
     platform: process.platform,
     userHome,
     home: env["MCPS_HOME"] ?? join(userHome, ".mcp-secrets"),
+    temporary: tmpdir(),
     hostname: hostname(),
     uid: process.getuid?.() ?? -1,
     pid: process.pid,
     ppid: process.ppid,
     program: { version: VERSION, folder: __dirname, node: process.execPath },
+    parentProgram,
     startOf: startOfProcess,
     now: Date.now,
     sleep: (time) => new Promise((resolve) => setTimeout(resolve, time)),

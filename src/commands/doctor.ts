@@ -10,7 +10,7 @@ import { Journal, type Migration } from "../migrate/journal.ts";
 import type { ReadConfig } from "../migrate/read.ts";
 import { unwrap, wordsOf } from "../migrate/wrapper.ts";
 import { openStore } from "../stores.ts";
-import { gather } from "./gather.ts";
+import { type Gathered, gather } from "./gather.ts";
 import { join } from "node:path";
 
 export interface DoctorOptions {
@@ -32,7 +32,7 @@ const RESOLVE_DEADLINE = 10_000;
 export async function runDoctor(context: Context, options: DoctorOptions): Promise<number> {
   if (options.fix === true) await fix(context);
   const journal = new Journal(context.files, context.home);
-  const { configs, failures } = gather(context, {});
+  const { configs, failures } = gatherAll(context, journal.list());
   const checks = [
     ...homeChecks(context),
     await launcherCheck(context),
@@ -47,6 +47,15 @@ export async function runDoctor(context: Context, options: DoctorOptions): Promi
     show(context, checks);
   }
   return checks.some(({ state }) => state === "problem") ? EXIT.findings : EXIT.ok;
+}
+
+/** The configs of known clients, and those that migrate was pointed at. */
+function gatherAll(context: Context, migrations: readonly Migration[]): Gathered {
+  const found = gather(context, {});
+  const seen = new Set(found.configs.map(({ place }) => context.files.realpath(place.path)));
+  const rewritten = new Set(migrations.filter(({ state }) => state === "done").map(({ config }) => config));
+  const more = gather(context, { config: [...rewritten].filter((path) => !seen.has(path)) });
+  return { configs: [...found.configs, ...more.configs], failures: [...found.failures, ...more.failures] };
 }
 
 async function fix(context: Context): Promise<void> {

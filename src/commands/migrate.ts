@@ -15,6 +15,7 @@ import { type ConfigReport, outcomeText, planTable, reportJson, reportsOf } from
 import { storeSecrets } from "../migrate/store.ts";
 import { confirm } from "./confirm.ts";
 import { type Gathered, gather, type Selection } from "./gather.ts";
+import { offerSample } from "./sample.ts";
 import { openSeal, openStore } from "../stores.ts";
 
 export interface MigrateOptions extends Selection {
@@ -40,6 +41,7 @@ const LAST_LOOK = 2000;
 export async function runMigrate(context: Context, options: MigrateOptions): Promise<number> {
   for (let attempt = 1; ; attempt += 1) {
     const prepared = await prepare(context, options);
+    if (nothingFound(prepared, options) && context.terminal.inIsTty) return offerSample(context, runMigrate);
     if (attempt === 1 && options.json !== true) show(context, prepared);
     const work = prepared.plan.configs.some(({ edits }) => edits.length > 0);
     if (!work || options.dryRun === true)
@@ -57,6 +59,11 @@ export async function runMigrate(context: Context, options: MigrateOptions): Pro
   }
 }
 
+function nothingFound({ configs, failures }: Gathered, { config, client, json }: MigrateOptions): boolean {
+  const selected = config !== undefined || client !== undefined || json === true;
+  return !selected && configs.length === 0 && failures.length === 0;
+}
+
 async function prepare(context: Context, options: MigrateOptions): Promise<Prepared> {
   const gathered = gather(context, options);
   const provider = await openStore(context, options.store);
@@ -69,7 +76,9 @@ async function prepare(context: Context, options: MigrateOptions): Promise<Prepa
 
 function show(context: Context, { plan, configs, failures }: Prepared): void {
   const { terminal } = context;
-  if (configs.length === 0 && failures.length === 0) terminal.out("no config of an MCP client was found\n");
+  if (configs.length === 0 && failures.length === 0) {
+    terminal.out("no config of an MCP client was found; name one: mcp-secrets migrate --config FILE\n");
+  }
   for (const config of plan.configs) {
     terminal.out(`${printable(config.path)}\n`);
     terminal.out(config.findings.length === 0 ? "nothing to do\n" : planTable(config));

@@ -27,6 +27,7 @@ export interface RunContext extends Pick<
   | "uid"
   | "pid"
   | "ppid"
+  | "parentProgram"
   | "startOf"
   | "now"
   | "random"

@@ -1,5 +1,6 @@
 import type { Entry, TextAt } from "../clients/document.ts";
 import { argumentHits } from "./arguments.ts";
+import { SCHEME } from "../core/ref.ts";
 import type { Finding } from "./finding.ts";
 import type { Hit } from "./hit.ts";
 import { textHits, valueHits } from "./text.ts";
@@ -24,6 +25,15 @@ function variableHits(name: string, text: string): Hit[] {
   return hits.length === 1 ? hits.map((hit) => ({ ...hit, name })) : hits;
 }
 
-function at({ server }: Entry, place: Finding["place"], { pointer }: TextAt, hits: readonly Hit[]): Finding[] {
-  return hits.map((hit) => ({ server, pointer, place, ...hit }));
+function at({ server }: Entry, place: Finding["place"], { pointer, text }: TextAt, hits: readonly Hit[]): Finding[] {
+  return outsideReferences(text, hits).map((hit) => ({ server, pointer, place, ...hit }));
+}
+
+/** Whatever a text looks like around or inside one of our references, the reference is no secret. */
+function outsideReferences(text: string, hits: readonly Hit[]): readonly Hit[] {
+  if (!text.includes(SCHEME)) return hits;
+  const references = [...text.matchAll(/mcp-secret:\/\/[A-Za-z0-9._~/#-]*/g)];
+  return hits.filter(({ start, end }) => {
+    return references.every(({ index, 0: { length } }) => end <= index || start >= index + length);
+  });
 }

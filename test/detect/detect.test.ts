@@ -340,3 +340,18 @@ describe("on any text", () => {
     }
   });
 });
+
+describe("our own references", () => {
+  test.each([
+    "mcp-secret://local/vespo92__opnsensemcp/OPNSENSE_API_KEY",
+    "mcp-secret://local/2captcha-mcp/API_TOKEN",
+    "Bearer mcp-secret://local/a/b#c",
+    "postgresql://app:mcp-secret://local/db/password@host/db",
+    "--token=mcp-secret://local/sk-ant-api03-AAAA/ghp_0123456789abcdefghijABCDEFGHIJklmnop",
+  ])("are never found: %s", (text) => {
+    const at = (pointer: string) => ({ pointer, text });
+    const entry = { server: "s", pointer: "/s", kind: "stdio" as const, headers: [], command: at("/s/command") };
+    const found = detect({ ...entry, args: [at("/s/args/0")], env: [{ name: "API_KEY", ...at("/s/env/API_KEY") }] });
+    expect(found).toEqual([]);
+  });
+});
