@@ -54,9 +54,11 @@ export async function applyConfig(plan: ConfigPlan, bytes: Buffer, ports: ApplyP
  * the config says that it is.
  */
 export async function settleJournal(files: Files, journal: Journal): Promise<void> {
-  for (const migration of journal.list()) {
+  const open = journal.list().filter(({ state }) => state !== "restored");
+  // A restore that was killed leaves plaintext beside the config, under a record that says done.
+  for (const folder of new Set(open.map(({ config }) => dirname(config)))) files.sweep(folder);
+  for (const migration of open) {
     if (migration.state !== "started") continue;
-    files.sweep(dirname(migration.config));
     const bytes = files.readIfExists(migration.config);
     if (bytes !== undefined && digest(bytes) === migration.before) journal.forget(migration.id);
     else await journal.write({ ...migration, state: "done" });
