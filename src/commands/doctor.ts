@@ -5,7 +5,7 @@ import { formatTable, printable } from "../core/table.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { subjectChanges } from "../launch/approvals.ts";
 import { installLauncher, launcherProblem } from "../launch/install.ts";
-import { settleJournal } from "../migrate/apply.ts";
+import { isUnsettled, settleJournal } from "../migrate/apply.ts";
 import { Journal, type Migration } from "../migrate/journal.ts";
 import type { ReadConfig } from "../migrate/read.ts";
 import { unwrap, wordsOf } from "../migrate/wrapper.ts";
@@ -37,7 +37,7 @@ export async function runDoctor(context: Context, options: DoctorOptions): Promi
     ...homeChecks(context),
     await launcherCheck(context),
     await storeCheck(context),
-    ...journalChecks(journal),
+    ...journalChecks(context, journal),
     ...failures.map(({ error }) => problem(error.message, "the config cannot be read", error.hint)),
     ...(await Promise.all(configs.map((config) => configChecks(context, config, journal.list())))).flat(),
   ];
@@ -92,11 +92,9 @@ async function storeCheck(context: Context): Promise<Check> {
   }
 }
 
-function journalChecks(journal: Journal): Check[] {
-  return journal
-    .list()
-    .filter(({ state }) => state === "started")
-    .map(({ config }) => problem(config, "a migrate of it was cut short", "mcp-secrets doctor --fix"));
+function journalChecks({ files }: Context, journal: Journal): Check[] {
+  if (!isUnsettled(files, journal)) return [];
+  return [problem("journal", "a migrate or a restore was cut short", "mcp-secrets doctor --fix")];
 }
 
 async function configChecks(context: Context, read: ReadConfig, migrations: readonly Migration[]): Promise<Check[]> {

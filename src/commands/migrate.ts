@@ -8,7 +8,7 @@ import { printable } from "../core/table.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { saveApprovals } from "../launch/approvals.ts";
 import { entryCommand, installLauncher } from "../launch/install.ts";
-import { applyConfig, settleJournal } from "../migrate/apply.ts";
+import { applyConfig, isUnsettled, settleJournal } from "../migrate/apply.ts";
 import { Journal } from "../migrate/journal.ts";
 import { makePlan, type Plan } from "../migrate/plan.ts";
 import { type ConfigReport, outcomeText, planTable, reportJson, reportsOf } from "../migrate/report.ts";
@@ -44,6 +44,7 @@ export async function runMigrate(context: Context, options: MigrateOptions): Pro
     if (nothingFound(prepared, options) && context.terminal.inIsTty) return offerSample(context, runMigrate);
     if (attempt === 1 && options.json !== true) show(context, prepared);
     const work = prepared.plan.configs.some(({ edits }) => edits.length > 0);
+    if (!work && options.dryRun !== true) await settle(context);
     if (!work || options.dryRun === true)
       return finish(context, options, reportsOf(prepared.plan, prepared, "planned"));
     if (attempt === 1) {
@@ -85,9 +86,21 @@ function show(context: Context, { plan, configs, failures }: Prepared): void {
   }
 }
 
+/** Where there is nothing to do, what an earlier run left is still to be finished. */
+async function settle(context: Context): Promise<void> {
+  const journal = new Journal(context.files, context.home);
+  if (!isUnsettled(context.files, journal)) return;
+  await context.lock(lockPath(context), () => settleJournal(context.files, journal));
+}
+
+/** One rewriting of configs at a time. */
+function lockPath({ home }: Context): string {
+  return join(home, "journal", "migrate.lock");
+}
+
 /** Stores every secret first; then each config moves, or stays as it is, on its own. */
 async function write(context: Context, prepared: Prepared): Promise<readonly ConfigReport[]> {
-  const reports = await context.lock(join(context.home, "journal", "migrate.lock"), async () => {
+  const reports = await context.lock(lockPath(context), async () => {
     const journal = new Journal(context.files, context.home);
     await settleJournal(context.files, journal);
     await installLauncher(context);

@@ -43,6 +43,8 @@ export interface Files {
   rename(from: string, to: string): Promise<void>;
   /** Removes a file; no error where nothing is there. */
   remove(path: string): void;
+  /** The temporary files that killed writes of ours left in a folder, by path. */
+  leftovers(folder: string): string[];
   /** Removes the temporary files that killed writes of ours left in a folder. Nobody else of ours may be writing there. */
   sweep(folder: string): void;
   /** Removes a folder where it is empty; no error otherwise. */

@@ -158,10 +158,13 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
       ifExists(() => fs.unlinkSync(path));
     },
 
+    leftovers(folder) {
+      const names = files.list(folder).filter((name) => name.startsWith(TEMPORARY));
+      return names.map((name) => join(folder, name));
+    },
+
     sweep(folder) {
-      for (const name of files.list(folder)) {
-        if (name.startsWith(TEMPORARY)) files.remove(join(folder, name));
-      }
+      for (const path of files.leftovers(folder)) files.remove(path);
     },
 
     removeEmptyDir(path) {
