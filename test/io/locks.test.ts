@@ -103,6 +103,36 @@ describe("withLock", () => {
     expect(await withLock(lock, async () => "taken", { ...options, patience: 0 })).toBe("taken");
   });
 
+  test("another waiter that broke it first, and holds it now, is left alone", async () => {
+    const pid = endedPid();
+    await plant({ pid });
+    const dead = readFileSync(lock, "utf8");
+    const real = realProcesses(Date.now);
+    let breakers = 0;
+    const startOf = (asked: number) => {
+      // Between our look at the dead holder and our breaking of its lock.
+      if (asked === pid && breakers === 0) {
+        breakers += 1;
+        writeFileSync(lock, dead.replace(`"pid":${pid}`, `"pid":${process.pid}`).replace(nonceIn(dead), random()));
+      }
+      return real.startOf(asked);
+    };
+    const late = withLock(lock, async () => "taken", { ...options, patience: 60, processes: { ...real, startOf } });
+    await expect(late).rejects.toMatchObject({ code: "locked" });
+    expect(breakers).toBe(1);
+    expect(existsSync(lock)).toBe(true);
+  });
+
+  test("while another waiter breaks it, nobody else does", async () => {
+    const nonce = await plant({});
+    const alive = readFileSync(lock, "utf8");
+    writeFileSync(lock, alive.replace(`"pid":${process.pid}`, `"pid":${endedPid()}`));
+    writeFileSync(join(lock, "..", `.mcp-secrets-guard-${nonce}`), alive.replace(nonce, random()));
+    const second = withLock(lock, async () => "taken", { ...options, patience: 60 });
+    await expect(second).rejects.toMatchObject({ code: "locked" });
+    expect(existsSync(lock)).toBe(true);
+  });
+
   test("a guard of a breaker that was killed is broken too, and swept", async () => {
     const nonce = await plant({ pid: endedPid() });
     const planted = readFileSync(lock, "utf8");
@@ -162,6 +192,10 @@ async function plant(change: object): Promise<string> {
   const holding = { ...(JSON.parse(text) as { nonce: string }), ...change };
   writeFileSync(lock, JSON.stringify(holding));
   return holding.nonce;
+}
+
+function nonceIn(text: string): string {
+  return (JSON.parse(text) as { nonce: string }).nonce;
 }
 
 function leftIn(path: string): string[] {
