@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config";
 
 /** Two workers, generous time: the suite starts thousands of processes, and machines that run it are shared. */
 export default defineConfig({
+  // As the build does.
+  define: { VERSION: JSON.stringify("0.0.0-test") },
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: "test/build.ts",

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import type { Completable } from "./commands/completion.ts";
 import { realContext, type Context } from "./context.ts";
 import { EXIT, UserError } from "./errors.ts";
 
@@ -41,7 +42,56 @@ function build(context: Context, done: (exit: number) => void): Command {
     .option("--json", "print the findings as JSON")
     .action(async (options) => end((await import("./commands/scan.ts")).runScan(context, options)));
 
+  command("approve", "give your word that an entry may have its references")
+    .argument("<entry>", "CLIENT/SERVER")
+    .action(async (entry) => end((await import("./commands/approve.ts")).runApprove(context, entry)));
+
+  command("approvals", "list what you have approved")
+    .option("--json", "print the list as JSON")
+    .action(async (options) => end((await import("./commands/approvals.ts")).runApprovals(context, options)));
+
+  command("set", "store a value, read from stdin or typed without echo")
+    .argument("<reference>", "mcp-secret://STORE/PATH#FIELD")
+    .action(async (ref) => end((await import("./commands/set.ts")).runSet(context, ref)));
+
+  command("get", "print a value")
+    .argument("<reference>", "mcp-secret://STORE/PATH#FIELD")
+    .option("--force-stdout", "also where stdout is no terminal")
+    .action(async (ref, options) => end((await import("./commands/get.ts")).runGet(context, ref, options)));
+
+  command("list", "list what is stored, without values")
+    .option("--json", "print the list as JSON")
+    .action(async (options) => end((await import("./commands/list.ts")).runList(context, options)));
+
+  command("rm", "remove a secret, all its versions")
+    .argument("<reference>", "mcp-secret://STORE/PATH")
+    .option("--yes", "do not ask")
+    .action(async (ref, options) => end((await import("./commands/rm.ts")).runRm(context, ref, options)));
+
+  command("ps", "list the launches that live, and what they hold")
+    .option("--json", "print the list as JSON")
+    .action(async (options) => end((await import("./commands/ps.ts")).runPs(context, options)));
+
+  command("doctor", "tell what is wrong, and the next command")
+    .option("--fix", "mend what can be mended")
+    .option("--json", "print the checks as JSON")
+    .action(async (options) => end((await import("./commands/doctor.ts")).runDoctor(context, options)));
+
+  command("completion", "print the completion script of a shell")
+    .argument("<shell>", "bash, zsh or fish")
+    .action(async (shell) => {
+      const { runCompletion } = await import("./commands/completion.ts");
+      done(runCompletion(context, shell, program.commands.map(completable)));
+    });
+
+  // Handled by the launcher before this file is loaded; here for --help.
+  command("run", "start a server with its secrets: mcp-secrets run --entry CLIENT/SERVER -- COMMAND [ARG...]");
   return program;
+}
+
+function completable(command: Command): Completable {
+  const options = command.options.flatMap(({ long }) => long ?? []);
+  return { name: command.name(), description: command.description(), options };
 }
 
 /** The end of the process for `error`: text or one line of JSON on stderr, and the exit code. */

@@ -1,8 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { homedir, hostname } from "node:os";
+import { homedir, hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Files } from "./core/files.ts";
+import type { Lock } from "./core/lock.ts";
 import { createFiles } from "./io/files.ts";
+import { createLock } from "./io/locks.ts";
+import { parentProgram, startOfProcess } from "./io/owner.ts";
+import type { Answer } from "./io/programs.ts";
 import { type Terminal, realTerminal } from "./io/terminal.ts";
 
 /** Everything that a command gets from outside. Tests build one from buffers, temporary folders and a fixed clock. */
@@ -14,17 +18,32 @@ export interface Context {
   readonly userHome: string;
   /** The folder of mcp-secrets: `~/.mcp-secrets`, or `MCPS_HOME`. */
   readonly home: string;
+  /** The folder for temporary files of this system. */
+  readonly temporary: string;
   readonly hostname: string;
   readonly uid: number;
   readonly pid: number;
   readonly ppid: number;
+  /** The built program that runs here, and the Node that runs it. */
+  readonly program: { readonly version: string; readonly folder: string; readonly node: string };
+  /** The program that started us, where the system tells it. */
+  readonly parentProgram: () => string | undefined;
+  /** When a running process started, as the system counts; empty where it does not tell; undefined where none runs. */
+  readonly startOf: (pid: number) => string | undefined;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** Milliseconds. */
+  readonly sleep: (time: number) => Promise<void>;
   /** 96 random bits as text that is safe in a file name. */
   readonly random: () => string;
   readonly files: Files;
+  readonly lock: Lock;
   readonly terminal: Terminal;
+  /** Runs a program without a shell for its answer; `timeout` in milliseconds. */
+  readonly run: (command: string, args: readonly string[], timeout: number, env?: Environment) => Promise<Answer>;
 }
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 export function realContext(): Context {
   const env = process.env;
@@ -36,13 +55,23 @@ export function realContext(): Context {
     platform: process.platform,
     userHome,
     home: env["MCPS_HOME"] ?? join(userHome, ".mcp-secrets"),
+    temporary: tmpdir(),
     hostname: hostname(),
     uid: process.getuid?.() ?? -1,
     pid: process.pid,
     ppid: process.ppid,
+    program: { version: VERSION, folder: __dirname, node: process.execPath },
+    parentProgram,
+    startOf: startOfProcess,
     now: Date.now,
+    sleep: (time) => new Promise((resolve) => setTimeout(resolve, time)),
     random,
     files: createFiles({ platform: process.platform, random }),
+    lock: createLock({ pid: process.pid, now: Date.now, random }),
     terminal: realTerminal(),
+    run: async (command, args, timeout, programEnv) => {
+      const { runProgram } = await import("./io/programs.ts");
+      return runProgram(command, args, { timeout, ...(programEnv === undefined ? {} : { env: programEnv }) });
+    },
   };
 }

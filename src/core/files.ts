@@ -31,6 +31,8 @@ export interface Files {
   makePrivateDir(path: string): void;
   /** Replaces or creates a private file: all old bytes or all new bytes, durable. */
   writePrivate(path: string, data: Buffer | string): Promise<void>;
+  /** As `writePrivate`, and the owner may run it. */
+  writeProgram(path: string, data: Buffer | string): Promise<void>;
   /** Creates a private file, durable; false, and nothing changed, where the name is taken. */
   createPrivate(path: string, data: Buffer | string): Promise<boolean>;
   /** Creates or replaces a private file at once, all or nothing, but not durable: for state that dies with the boot. */
@@ -41,6 +43,8 @@ export interface Files {
   rename(from: string, to: string): Promise<void>;
   /** Removes a file; no error where nothing is there. */
   remove(path: string): void;
+  /** The temporary files that killed writes of ours left in a folder, by path. */
+  leftovers(folder: string): string[];
   /** Removes the temporary files that killed writes of ours left in a folder. Nobody else of ours may be writing there. */
   sweep(folder: string): void;
   /** Removes a folder where it is empty; no error otherwise. */

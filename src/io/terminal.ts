@@ -80,7 +80,6 @@ function readChunk(chunk: Buffer): number {
 function readLine(question: string, hidden: boolean): Promise<string | undefined> {
   const fd = openSync(process.platform === "win32" ? "\\\\.\\CONIN$" : "/dev/tty", "r+");
   const input = new ReadStream(fd);
-  writeFully(2, question);
   return new Promise((resolve) => {
     let line = "";
     const finish = (answer: string | undefined) => {
@@ -91,6 +90,8 @@ function readLine(question: string, hidden: boolean): Promise<string | undefined
     };
     input.setRawMode(true);
     input.setEncoding("utf8");
+    // Not before the echo is off: a paste comes as fast as the question is seen.
+    writeFully(2, question);
     input.on("data", (typed: string) => {
       for (const character of typed) {
         if (character === "\r" || character === "\n") return finish(line);

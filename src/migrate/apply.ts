@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import type { ConfigFormat } from "../clients/document.ts";
 import type { Files } from "../core/files.ts";
 import { UserError } from "../errors.ts";
-import { digest, type Journal, migrationId, newMigration } from "./journal.ts";
+import { digest, type Journal, type Migration, migrationId, newMigration } from "./journal.ts";
 import type { ConfigPlan, PlannedEntry } from "./plan.ts";
 
 /** The world as the rewriting of a config needs it. */
@@ -49,18 +49,33 @@ export async function applyConfig(plan: ConfigPlan, bytes: Buffer, ports: ApplyP
   await journal.write({ ...migration, state: "done" });
 }
 
+/** True where a killed migrate or restore left something to finish. */
+export function isUnsettled(files: Files, journal: Journal): boolean {
+  const open = journal.list().filter(({ state }) => state !== "restored");
+  return (
+    open.some(({ state }) => state === "started") ||
+    foldersOf(open).some((folder) => files.leftovers(folder).length > 0)
+  );
+}
+
 /**
  * Finishes what a killed migrate or restore left: temporary files go, and a record that was only started becomes what
  * the config says that it is.
  */
 export async function settleJournal(files: Files, journal: Journal): Promise<void> {
-  for (const migration of journal.list()) {
+  const open = journal.list().filter(({ state }) => state !== "restored");
+  // A restore that was killed leaves plaintext beside the config, under a record that says done.
+  for (const folder of foldersOf(open)) files.sweep(folder);
+  for (const migration of open) {
     if (migration.state !== "started") continue;
-    files.sweep(dirname(migration.config));
     const bytes = files.readIfExists(migration.config);
     if (bytes !== undefined && digest(bytes) === migration.before) journal.forget(migration.id);
     else await journal.write({ ...migration, state: "done" });
   }
+}
+
+function foldersOf(migrations: readonly Migration[]): string[] {
+  return [...new Set(migrations.map(({ config }) => dirname(config)))];
 }
 
 /** Replaces a config, and says in the words of the product why it could not be. */

@@ -194,13 +194,14 @@ function replaceIn(place: TextAt, found: readonly Finding[], server: string, pla
 function settle(finding: Finding, text: string, server: string, places: Places) {
   const next = text.slice(finding.end, finding.end + 1);
   const value = decoded(finding, text);
-  if (value === undefined) return takeWhole(finding, text, server, places);
+  if (value === undefined || extendsRef(WITH_FIELD, next)) return takeWhole(finding, text, server, places);
   const ref = places.refFor(value, server, finding.name);
-  if (!extendsRef(ref, next)) return { ref, start: finding.start, end: finding.end, text: formatRef(ref) };
-  const exact = { ...ref, field: ref.field ?? DEFAULT_FIELD };
-  if (!extendsRef(exact, next)) return { ref, start: finding.start, end: finding.end, text: formatRef(exact) };
-  return takeWhole(finding, text, server, places);
+  const exact = extendsRef(ref, next) ? { ...ref, field: DEFAULT_FIELD } : ref;
+  return { ref, start: finding.start, end: finding.end, text: formatRef(exact) };
 }
+
+/** Stands for any reference whose field is written out. */
+const WITH_FIELD: SecretRef = { store: "any", path: "any", field: DEFAULT_FIELD };
 
 function takeWhole(finding: Finding, text: string, server: string, places: Places) {
   const ref = places.refFor(text, server, finding.name);

@@ -35,7 +35,12 @@ export function makeHome(): Home {
     USER: "user",
     TMPDIR: tmp,
   };
-  return { root, home, work, tmp, env, [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }) };
+  return { root, home, work, tmp, env, [Symbol.dispose]: () => removeTree(root) };
+}
+
+/** A watcher or a server that is just ending may still write a file. */
+function removeTree(root: string): void {
+  rmSync(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }
 
 export interface Start {

@@ -1,0 +1,8 @@
+import type { ProviderModule, ProviderName } from "../src/core/provider.ts";
+
+/** The providers by name; each is loaded only when a store of its kind is used. */
+export const providers = {
+  local: () => import("./local/index.ts"),
+} satisfies Record<ProviderName, () => Promise<ProviderModule>>;
+
+export const loadSeal = () => import("./local/seal.ts");

@@ -1,0 +1,211 @@
+import { join } from "node:path";
+import { appendAudit } from "../audit/log.ts";
+import { runningClients } from "../clients/running.ts";
+import type { Context } from "../context.ts";
+import type { Provider } from "../core/provider.ts";
+import { formatRef } from "../core/ref.ts";
+import { printable } from "../core/table.ts";
+import { EXIT, UserError } from "../errors.ts";
+import { saveApprovals } from "../launch/approvals.ts";
+import { entryCommand, installLauncher } from "../launch/install.ts";
+import { applyConfig, isUnsettled, settleJournal } from "../migrate/apply.ts";
+import { Journal } from "../migrate/journal.ts";
+import { makePlan, type Plan } from "../migrate/plan.ts";
+import { type ConfigReport, outcomeText, planTable, reportJson, reportsOf } from "../migrate/report.ts";
+import { storeSecrets } from "../migrate/store.ts";
+import { confirm } from "./confirm.ts";
+import { type Gathered, gather, type Selection } from "./gather.ts";
+import { offerSample } from "./sample.ts";
+import { openSeal, openStore } from "../stores.ts";
+
+export interface MigrateOptions extends Selection {
+  readonly store: string;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+interface Prepared extends Gathered {
+  readonly plan: Plan;
+  readonly provider: Provider;
+}
+
+/** How often a plan is made anew because another program changed a config or the store meanwhile. */
+const ATTEMPTS = 5;
+/** How long the store may take to read everything back, in milliseconds. */
+const STORE_DEADLINE = 120_000;
+/** How long after the write a running client gets to write its old copy back, before the last look. Milliseconds. */
+const LAST_LOOK = 2000;
+
+/** `migrate`: locate, read, detect, plan, show, confirm, store, rewrite. Returns the exit code. */
+export async function runMigrate(context: Context, options: MigrateOptions): Promise<number> {
+  for (let attempt = 1; ; attempt += 1) {
+    const prepared = await prepare(context, options);
+    if (nothingFound(prepared, options) && context.terminal.inIsTty) return offerSample(context, runMigrate);
+    if (attempt === 1 && options.json !== true) show(context, prepared);
+    const work = prepared.plan.configs.some(({ edits }) => edits.length > 0);
+    if (!work && options.dryRun !== true) await settle(context);
+    if (!work || options.dryRun === true)
+      return finish(context, options, reportsOf(prepared.plan, prepared, "planned"));
+    if (attempt === 1) {
+      await warnOfRunning(context, prepared);
+      if (!(await confirm(context, options, "move these secrets and rewrite the configs? [y/N] "))) return EXIT.ok;
+    }
+    try {
+      return finish(context, options, await write(context, prepared));
+    } catch (error) {
+      const again = error instanceof UserError && error.code === "config-changed" && attempt < ATTEMPTS;
+      if (!again || options.yes !== true) throw error;
+    }
+  }
+}
+
+function nothingFound({ configs, failures }: Gathered, { config, client, json }: MigrateOptions): boolean {
+  const selected = config !== undefined || client !== undefined || json === true;
+  return !selected && configs.length === 0 && failures.length === 0;
+}
+
+async function prepare(context: Context, options: MigrateOptions): Promise<Prepared> {
+  const gathered = gather(context, options);
+  const provider = await openStore(context, options.store);
+  const wanted = gathered.configs.some(({ input }) => input.entries.some(({ findings }) => findings.length > 0));
+  const known = wanted ? ((await provider.readAll?.()) ?? []) : [];
+  const inputs = gathered.configs.map(({ input }) => input);
+  const launcher = entryCommand(context);
+  return { ...gathered, provider, plan: makePlan(inputs, known, { store: options.store, launcher }) };
+}
+
+function show(context: Context, { plan, configs, failures }: Prepared): void {
+  const { terminal } = context;
+  if (configs.length === 0 && failures.length === 0) {
+    terminal.out("no config of an MCP client was found; name one: mcp-secrets migrate --config FILE\n");
+  }
+  for (const config of plan.configs) {
+    terminal.out(`${printable(config.path)}\n`);
+    terminal.out(config.findings.length === 0 ? "nothing to do\n" : planTable(config));
+  }
+}
+
+/** Where there is nothing to do, what an earlier run left is still to be finished. */
+async function settle(context: Context): Promise<void> {
+  const journal = new Journal(context.files, context.home);
+  if (!isUnsettled(context.files, journal)) return;
+  await context.lock(lockPath(context), () => settleJournal(context.files, journal));
+}
+
+/** One rewriting of configs at a time. */
+function lockPath({ home }: Context): string {
+  return join(home, "journal", "migrate.lock");
+}
+
+/** Stores every secret first; then each config moves, or stays as it is, on its own. */
+async function write(context: Context, prepared: Prepared): Promise<readonly ConfigReport[]> {
+  const reports = await context.lock(lockPath(context), async () => {
+    const journal = new Journal(context.files, context.home);
+    await settleJournal(context.files, journal);
+    await installLauncher(context);
+    await store(context, prepared);
+    const done: ConfigReport[] = [];
+    for (const report of reportsOf(prepared.plan, prepared, "planned")) {
+      done.push(await writeOne(context, journal, prepared, report));
+    }
+    return done;
+  });
+  return lookAgain(context, prepared, reports);
+}
+
+async function store(context: Context, { provider, plan }: Prepared): Promise<void> {
+  const request = { deadline: context.now() + STORE_DEADLINE };
+  const total = plan.secrets.filter(({ known }) => !known).length;
+  const stored = await storeSecrets(provider, plan.secrets, request, (done) => {
+    if (context.terminal.errIsTty)
+      context.terminal.err(`\rstored ${done} of ${total} secrets${done === total ? "\n" : ""}`);
+  });
+  if (stored.length === 0) return;
+  appendAudit(context, { event: "stored", outcome: "ok", refs: stored.map(({ ref }) => formatRef(ref)) });
+}
+
+async function writeOne(
+  context: Context,
+  journal: Journal,
+  prepared: Prepared,
+  report: ConfigReport,
+): Promise<ConfigReport> {
+  const read = prepared.configs.find(({ place }) => place.path === report.path);
+  if (read === undefined || report.plan === undefined || report.plan.edits.length === 0) return report;
+  const seal = await openSeal(context);
+  try {
+    await applyConfig(report.plan, read.bytes, {
+      files: context.files,
+      journal,
+      format: read.place.row.format,
+      seal: seal.close,
+      approve: (config, entries) =>
+        saveApprovals(
+          context,
+          entries.map((entry) => ({ ...entry, config })),
+        ),
+      now: context.now,
+      random: context.random,
+    });
+    appendAudit(context, { event: "migrated", outcome: "ok", config: report.path });
+    return { ...report, status: "migrated" };
+  } catch (error) {
+    if (!(error instanceof UserError) || error.code === "config-changed") throw error;
+    return { ...report, status: "failed", error };
+  }
+}
+
+async function warnOfRunning(context: Context, { configs }: Prepared): Promise<void> {
+  for (const { name } of await running(context, configs)) {
+    context.terminal.err(`[mcp-secrets] warning: ${name} is running and may write its old copy of the config back\n`);
+    context.terminal.err(`[mcp-secrets] hint: quit ${name} first, and start it again afterwards\n`);
+  }
+}
+
+function running(context: Context, configs: Gathered["configs"]) {
+  const rows = new Set(configs.map(({ place }) => place.row).filter(({ rewritesConfig }) => rewritesConfig));
+  return runningClients([...rows], context);
+}
+
+/** A client that runs may have put its old copy, with the plaintext, over ours. */
+async function lookAgain(
+  context: Context,
+  { configs }: Prepared,
+  reports: readonly ConfigReport[],
+): Promise<readonly ConfigReport[]> {
+  if ((await running(context, configs)).length === 0) return reports;
+  await context.sleep(LAST_LOOK);
+  return reports.map((report) => {
+    const before = configs.find(({ place }) => place.path === report.path)?.bytes;
+    const now = context.files.readIfExists(report.path);
+    if (report.status !== "migrated" || before === undefined || now?.equals(before) !== true) return report;
+    const error = new UserError("config-changed", `a client wrote its old copy of ${report.path} back`, {
+      hint: "quit the client, then run mcp-secrets migrate again",
+    });
+    return { ...report, status: "failed", error };
+  });
+}
+
+/** Tells the outcome, warns of what is left, and gives the exit code. */
+function finish(context: Context, options: MigrateOptions, reports: readonly ConfigReport[]): number {
+  const { terminal } = context;
+  if (options.json === true) terminal.out(reportJson("migrate", reports));
+  else for (const report of reports) terminal.out(outcomeText(report));
+  for (const { path, error, problems, plan } of reports) {
+    if (error !== undefined) {
+      terminal.err(`[mcp-secrets] error: ${printable(error.message)}\n`);
+      if (error.hint !== undefined) terminal.err(`[mcp-secrets] hint: ${error.hint}\n`);
+    }
+    for (const { server, problem } of problems) {
+      terminal.err(`[mcp-secrets] error: ${printable(path)}: ${printable(server)} was not looked at: ${problem}\n`);
+    }
+    const left = plan?.findings.filter((finding) => finding.left !== undefined) ?? [];
+    for (const server of new Set(left.map(({ finding }) => finding.server))) {
+      terminal.err(`[mcp-secrets] warning: ${printable(server)} keeps its plaintext: ${left[0]?.left ?? ""}\n`);
+    }
+  }
+  const failure = reports.find(({ error }) => error !== undefined)?.error;
+  if (failure !== undefined) return failure.exit;
+  return reports.some(({ problems }) => problems.length > 0) ? EXIT.findings : EXIT.ok;
+}

@@ -1,0 +1,28 @@
+import type { Context } from "../context.ts";
+import { formatTable } from "../core/table.ts";
+import { EXIT } from "../errors.ts";
+import { forgetLaunch, type LaunchRecord, listLaunches } from "../launch/registry.ts";
+
+/** `ps`: the launches that live, and the versions of the secrets that they hold. Notes of dead ones are swept. */
+export function runPs(context: Context, options: { readonly json?: boolean }): Promise<number> {
+  const launches: LaunchRecord[] = [];
+  for (const record of listLaunches(context)) {
+    if (context.startOf(record.pid) === record.started) launches.push(record);
+    else forgetLaunch(context, record.id);
+  }
+  launches.sort((a, b) => (a.since < b.since ? -1 : 1));
+  if (options.json === true) {
+    const shown = launches.map(({ id, entry, pid, since, refs }) => ({ id, entry, pid, since, refs, leases: [] }));
+    context.terminal.out(`${JSON.stringify({ schema: "mcp-secrets/ps/1", launches: shown })}\n`);
+  } else if (launches.length === 0) {
+    context.terminal.out("no launch lives\n");
+  } else {
+    context.terminal.out(formatTable(["ENTRY", "PID", "SINCE", "SECRETS"], launches.map(row)));
+  }
+  return Promise.resolve(EXIT.ok);
+}
+
+function row({ entry, pid, since, refs }: LaunchRecord): string[] {
+  const secrets = refs.map(({ ref, version }) => (version === undefined ? ref : `${ref} v${version}`));
+  return [entry, String(pid), since, secrets.join(" ")];
+}

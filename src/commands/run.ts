@@ -1,0 +1,222 @@
+import { appendAudit } from "../audit/log.ts";
+import type { Context } from "../context.ts";
+import type { ChildSpec, Ending, Processes, Programs } from "../core/processes.ts";
+import type { Provider, ResolvedSecret } from "../core/provider.ts";
+import { formatRef, type SecretRef } from "../core/ref.ts";
+import { UserError, systemCode } from "../errors.ts";
+import type { LaunchView } from "../launch/approval.ts";
+import { checkApproval } from "../launch/approvals.ts";
+import { buildChild, type ChildPlan } from "../launch/child.ts";
+import { findCommand, type FoundCommand } from "../launch/command.ts";
+import { clientEnvironment } from "../launch/parent-env.ts";
+import { launchRefs, refKey } from "../launch/references.ts";
+import { forgetLaunch, recordLaunch, versionsOf } from "../launch/registry.ts";
+import { canReplace, resettingSignals } from "../launch/replace.ts";
+import { resolveAll } from "../launch/resolve.ts";
+import { supervise } from "../launch/supervise.ts";
+import { treeKill, windowsCommand } from "../launch/windows.ts";
+
+/** The Context of a launch: less than that of other commands, because every millisecond of its making counts. */
+export interface RunContext extends Pick<
+  Context,
+  | "env"
+  | "platform"
+  | "userHome"
+  | "home"
+  | "hostname"
+  | "uid"
+  | "pid"
+  | "ppid"
+  | "parentProgram"
+  | "startOf"
+  | "now"
+  | "random"
+  | "files"
+> {
+  readonly err: (text: string) => void;
+  readonly programs: Programs;
+  /** Loaded where a child is supervised. */
+  readonly loadProcesses: () => Promise<Processes>;
+  readonly openStore: (name: string) => Promise<Provider>;
+}
+
+export interface RunOptions {
+  readonly entry: string;
+  /** The server's own words: its command and its arguments. */
+  readonly words: readonly string[];
+}
+
+interface Launch extends RunOptions {
+  readonly id: string;
+  readonly view: LaunchView;
+  readonly refs: readonly SecretRef[];
+}
+
+/**
+ * The options of `run --entry ID -- COMMAND [ARG…]`, from the words behind `run`.
+ * @throws UserError usage
+ */
+export function parseRun(args: readonly string[]): RunOptions {
+  const [flag = "", ...rest] = args;
+  const attached = /^--entry=(.+)$/s.exec(flag)?.[1];
+  const entry = attached ?? (flag === "--entry" ? rest[0] : undefined);
+  const [dashes, ...words] = attached === undefined ? rest.slice(1) : rest;
+  if (entry !== undefined && dashes === "--" && words.length > 0) return { entry, words };
+  throw new UserError("usage", "run takes an entry and the words of its server", {
+    hint: "mcp-secrets run --entry CLIENT/SERVER -- COMMAND [ARG…]",
+  });
+}
+
+/**
+ * Starts the server of an entry with the secrets that it refers to, and returns how it ended. On a runtime that can, the
+ * server takes our place, and this does not return.
+ * @throws UserError where the launch fails
+ */
+export async function runServer(context: RunContext, { entry, words }: RunOptions): Promise<Ending> {
+  const view = { words, env: clientEnvironment(context.env) };
+  const launch: Launch = { entry, words, view, id: context.random(), refs: launchRefs(words, view.env) };
+  try {
+    const { secrets, plan, found } = await prepare(context, launch);
+    const spec = specOf(context, launch, plan, found);
+    noteLaunch(context, launch, secrets);
+    replaceIfPossible(context, launch, spec);
+    return await startChild(context, launch, spec);
+  } catch (error) {
+    if (error instanceof UserError && error.code !== "cannot-write") {
+      const outcome = error.code === "not-approved" || error.code === "refused" ? "denied" : "failed";
+      audit(context, launch, { event: "launched", outcome, code: error.code });
+    }
+    throw error;
+  }
+}
+
+interface Prepared {
+  readonly secrets: readonly ResolvedSecret[];
+  readonly plan: ChildPlan;
+  readonly found: FoundCommand;
+}
+
+/** Nothing is read from a store before the approval was checked and the program found. */
+async function prepare(context: RunContext, launch: Launch): Promise<Prepared> {
+  const approval = checkApproval(context, launch.entry, launch.view);
+  const found = search(context, launch);
+  const secrets = await resolveAll(launch.refs, {
+    launch: { id: launch.id, entry: launch.entry },
+    now: context.now,
+    openStore: context.openStore,
+  });
+  const plan = buildChild(
+    launch.view.env,
+    launch.words.slice(1),
+    new Map(secrets.map(({ ref, value }) => [refKey(ref), value])),
+    { own: new Set(approval.env.map(({ name }) => name)), platform: context.platform },
+  );
+  if (secrets.length > 0) audit(context, launch, { event: "resolved", outcome: "ok" });
+  for (const { name, reason } of plan.withheld) {
+    context.err(`[mcp-secrets] ${name} was not passed on: it ${reason}\n`);
+  }
+  return { secrets, plan, found };
+}
+
+function search(context: RunContext, { view, words }: Launch): FoundCommand {
+  const [command = ""] = words;
+  const place = { env: view.env, platform: context.platform, userHome: context.userHome };
+  const found = findCommand(command, place, context.programs.probe);
+  if (found === undefined) {
+    throw new UserError("command-not-found", `the command ${command} was not found`, {
+      hint: "install it, or name it in the config by its absolute path",
+    });
+  }
+  if (found === "other") {
+    throw new UserError("cannot-execute", `the command ${command} is there but cannot be run`, {
+      hint: "make it executable, or name another in the config",
+    });
+  }
+  return found;
+}
+
+function specOf(context: RunContext, launch: Launch, plan: ChildPlan, found: FoundCommand): ChildSpec {
+  const [argv0 = ""] = launch.words;
+  const env = found.added === undefined ? plan.env : withFolder(plan.env, found.added, context.platform);
+  if (context.platform !== "win32") return { file: found.path, argv0, args: plan.args, env, group: false };
+  const { file, args, verbatim } = windowsCommand(found.path, plan.args, context.env["ComSpec"] ?? "cmd.exe");
+  return { file, argv0: file, args, env, verbatim, group: false };
+}
+
+/** A program that only the longer PATH found needs that folder for its own kind: `npx` starts `node`. */
+function withFolder(env: Readonly<Record<string, string>>, folder: string, platform: NodeJS.Platform) {
+  const delimiter = platform === "win32" ? ";" : ":";
+  return { ...env, PATH: [env["PATH"], folder].filter((part) => part !== undefined && part !== "").join(delimiter) };
+}
+
+function noteLaunch(context: RunContext, launch: Launch, secrets: readonly ResolvedSecret[]): void {
+  try {
+    recordLaunch(context, {
+      v: 1,
+      id: launch.id,
+      entry: launch.entry,
+      pid: context.pid,
+      started: context.startOf(context.pid) ?? "",
+      since: new Date(context.now()).toISOString(),
+      refs: versionsOf(secrets),
+    });
+  } catch (error) {
+    throw new UserError("cannot-write", `cannot note the launch in ${context.home}: ${systemCode(error) ?? "error"}`, {
+      hint: `check the permissions and the free space of ${context.home}`,
+      cause: error,
+    });
+  }
+  audit(context, launch, { event: "launched", outcome: "ok" });
+}
+
+/** Returns only where the server is better started as a child. */
+function replaceIfPossible(context: RunContext, _launch: Launch, spec: ChildSpec): void {
+  const { replace, inspect } = context.programs;
+  if (replace === undefined) return;
+  const wrapped = resettingSignals(spec, "/usr/bin/env");
+  if (wrapped !== undefined && canReplace(spec, inspect) && canReplace(wrapped, inspect)) replace(wrapped);
+}
+
+async function startChild(context: RunContext, launch: Launch, spec: ChildSpec): Promise<Ending> {
+  const processes = await context.loadProcesses();
+  const group = context.platform !== "win32" && !processes.hasTerminal();
+  try {
+    const { ended } = await supervise(processes, { ...spec, group }, supervisionOf(context, processes, group));
+    const ending = await ended;
+    audit(context, launch, { event: "ended", outcome: "ok", ended: ending.signal ?? ending.code ?? 0 });
+    return ending;
+  } catch (error) {
+    throw startFailure(launch, error);
+  } finally {
+    forgetLaunch(context, launch.id);
+  }
+}
+
+function supervisionOf(context: RunContext, processes: Processes, group: boolean) {
+  const { platform } = context;
+  if (platform !== "win32") return { platform, group };
+  const root = context.env["SystemRoot"] ?? String.raw`C:\Windows`;
+  const endTree = (pid: number) => {
+    const { file, args } = treeKill(pid, root);
+    processes.succeeds(file, args);
+  };
+  return { platform, group, endTree };
+}
+
+function startFailure({ words }: Launch, error: unknown): unknown {
+  const code = systemCode(error);
+  if (error instanceof UserError || code === undefined) return error;
+  const kind = code === "ENOENT" ? "command-not-found" : code === "EAGAIN" ? "locked" : "cannot-execute";
+  return new UserError(kind, `the command ${words[0] ?? ""} could not be started: ${code}`, {
+    hint: "start it by hand to see why",
+    cause: error,
+  });
+}
+
+function audit(
+  context: RunContext,
+  { id, entry, refs }: Launch,
+  event: Pick<Parameters<typeof appendAudit>[1], "event" | "outcome" | "code" | "ended">,
+): void {
+  appendAudit(context, { ...event, entry, launch: id, refs: refs.map(formatRef) });
+}

@@ -1,0 +1,39 @@
+import type { Entry, TextAt } from "../clients/document.ts";
+import { argumentHits } from "./arguments.ts";
+import { SCHEME } from "../core/ref.ts";
+import type { Finding } from "./finding.ts";
+import type { Hit } from "./hit.ts";
+import { textHits, valueHits } from "./text.ts";
+
+/**
+ * The plaintext secrets of an entry: told by where they stand first, then by the formats of vendors. References to
+ * other tools and placeholders are none. In the order of the entry, and never overlapping.
+ */
+export function detect(entry: Entry): Finding[] {
+  const { args, env, headers, url } = entry;
+  return [
+    ...args.flatMap((arg, index) => at(entry, "arg", arg, argumentHits(arg.text, args[index - 1]?.text))),
+    ...env.flatMap((variable) => at(entry, "env", variable, variableHits(variable.name, variable.text))),
+    ...(url === undefined ? [] : at(entry, "url", url, textHits(url.text))),
+    ...headers.flatMap((header) => at(entry, "header", header, valueHits(header.name, header.text))),
+  ];
+}
+
+/** A secret that is a part of a variable has the variable's name where it is the only one. */
+function variableHits(name: string, text: string): Hit[] {
+  const hits = valueHits(name, text);
+  return hits.length === 1 ? hits.map((hit) => ({ ...hit, name })) : hits;
+}
+
+function at({ server }: Entry, place: Finding["place"], { pointer, text }: TextAt, hits: readonly Hit[]): Finding[] {
+  return outsideReferences(text, hits).map((hit) => ({ server, pointer, place, ...hit }));
+}
+
+/** Whatever a text looks like around or inside one of our references, the reference is no secret. */
+function outsideReferences(text: string, hits: readonly Hit[]): readonly Hit[] {
+  if (!text.includes(SCHEME)) return hits;
+  const references = [...text.matchAll(/mcp-secret:\/\/[A-Za-z0-9._~/#-]*/g)];
+  return hits.filter(({ start, end }) => {
+    return references.every(({ index, 0: { length } }) => end <= index || start >= index + length);
+  });
+}

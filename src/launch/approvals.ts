@@ -1,0 +1,185 @@
+import { randomBytes } from "node:crypto";
+import { extname, join } from "node:path";
+import type { Files } from "../core/files.ts";
+import type { Lock } from "../core/lock.ts";
+import { UserError, systemCode } from "../errors.ts";
+import {
+  type Approval,
+  type ApprovalSubject,
+  entryChanges,
+  isGenuine,
+  type LaunchView,
+  launchChanges,
+  type SealedApproval,
+  sealApproval,
+} from "./approval.ts";
+import { launchedEntry } from "./config-entry.ts";
+
+/** What reading approvals needs of the Context. */
+export interface ApprovalPlace {
+  readonly files: Files;
+  /** The folder of mcp-secrets. */
+  readonly home: string;
+}
+
+interface WritablePlace extends ApprovalPlace {
+  readonly lock: Lock;
+  readonly now: () => number;
+}
+
+/** `approvals.json`: by id. */
+interface ApprovalFile {
+  readonly v: 1;
+  readonly approvals: Readonly<Record<string, SealedApproval>>;
+}
+
+const KEY_BYTES = 32;
+/** As migrate's: a config that is larger was never rewritten. */
+const LARGEST_CONFIG = 16 * 1024 * 1024;
+
+/**
+ * Remembers the user's word for each subject, instead of an earlier one for the same id. Durable when it returns.
+ * @throws UserError locked; system errors where the folder cannot be written
+ */
+export async function saveApprovals(place: WritablePlace, subjects: readonly ApprovalSubject[]): Promise<void> {
+  if (subjects.length === 0) return;
+  await place.lock(join(place.home, "approvals.lock"), async () => {
+    const key = await makeKey(place.files, place.home);
+    const since = new Date(place.now()).toISOString();
+    const approvals = new Map(Object.entries(readFile(place)));
+    for (const subject of subjects) approvals.set(subject.id, sealApproval(subject, key, since));
+    const file: ApprovalFile = { v: 1, approvals: Object.fromEntries(approvals) };
+    await place.files.writePrivate(filePath(place.home), `${JSON.stringify(file, undefined, 2)}\n`);
+  });
+}
+
+/** Every approval that carries our seal, in the order of ids. */
+export function listApprovals(place: ApprovalPlace): Approval[] {
+  const key = readKey(place);
+  if (key === undefined) return [];
+  const sealed = Object.values(readFile(place)).filter((approval) => isGenuine(approval, key));
+  return sealed.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** The approval for an id, where there is one that carries our seal. */
+export function findApproval(place: ApprovalPlace, id: string): Approval | undefined {
+  return sealedApproval(place, id)?.approval;
+}
+
+/** What differs from the approval of the same id, in words; undefined where there is none. */
+export function subjectChanges(place: ApprovalPlace, subject: ApprovalSubject): string[] | undefined {
+  const found = sealedApproval(place, subject.id);
+  if (found === undefined) return undefined;
+  const view = { words: [subject.command, ...subject.args], env: subject.env };
+  return entryChanges(found.approval, view, found.key);
+}
+
+/**
+ * The approval under which a launch may have secrets.
+ * @throws UserError not-approved where the user never saw this entry as it is now
+ */
+export function checkApproval(place: ApprovalPlace, id: string, view: LaunchView): Approval {
+  const found = sealedApproval(place, id);
+  if (found === undefined) throw notApproved(id, "nobody has approved it");
+  const changes = launchChanges(found.approval, view, found.key);
+  if (changes.length === 0) changes.push(...configChanges(place, found));
+  if (changes.length > 0) throw notApproved(id, `${changes.join(", ")} changed since it was approved`);
+  return found.approval;
+}
+
+/**
+ * What the config says by now. A variable that was added there cannot be told from one of the client's own by the
+ * environment alone, and whoever edits a config may add any. A config that is gone or not ours to read starts nothing.
+ */
+function configChanges(place: ApprovalPlace, { approval, key }: KeyedApproval): string[] {
+  if (![".json", ".jsonc"].includes(extname(approval.config).toLowerCase())) return [];
+  const bytes = readConfig(place.files, approval.config);
+  if (bytes === undefined) return [];
+  const entry = bytes.length > LARGEST_CONFIG ? undefined : launchedEntry(bytes.toString(), approval.pointer);
+  return entry === undefined ? [`the entry in ${approval.config}`] : entryChanges(approval, entry, key);
+}
+
+function readConfig(files: Files, path: string): Buffer | undefined {
+  try {
+    return files.readIfExists(path);
+  } catch (error) {
+    if (systemCode(error) === "EACCES" || systemCode(error) === "EISDIR") return undefined;
+    throw error;
+  }
+}
+
+function notApproved(id: string, what: string): UserError {
+  return new UserError("not-approved", `${id} is not approved: ${what}`, { hint: `mcp-secrets approve ${id}` });
+}
+
+interface KeyedApproval {
+  readonly approval: SealedApproval;
+  readonly key: Buffer;
+}
+
+function sealedApproval(place: ApprovalPlace, id: string): KeyedApproval | undefined {
+  const key = readKey(place);
+  const approvals = readFile(place);
+  const approval = Object.hasOwn(approvals, id) ? approvals[id] : undefined;
+  if (key === undefined || approval === undefined || approval.id !== id) return undefined;
+  return isGenuine(approval, key) ? { approval, key } : undefined;
+}
+
+function filePath(home: string): string {
+  return join(home, "approvals.json");
+}
+
+function keyPath(home: string): string {
+  return join(home, "approvals.key");
+}
+
+function readKey({ files, home }: ApprovalPlace): Buffer | undefined {
+  const key = files.readIfExists(keyPath(home));
+  return key?.length === KEY_BYTES ? key : undefined;
+}
+
+/** Made once, and never over an existing one: a new key would void every approval. */
+async function makeKey(files: Files, home: string): Promise<Buffer> {
+  await files.createPrivate(keyPath(home), randomBytes(KEY_BYTES));
+  const key = readKey({ files, home });
+  if (key !== undefined) return key;
+  throw new UserError("cannot-write", `${keyPath(home)} is damaged`, {
+    hint: `remove it, then approve every entry again: mcp-secrets approvals`,
+  });
+}
+
+/** What is not of the shape we write is nobody's approval. */
+function readFile({ files, home }: ApprovalPlace): Readonly<Record<string, SealedApproval>> {
+  const bytes = files.readIfExists(filePath(home));
+  if (bytes === undefined) return {};
+  try {
+    const file: unknown = JSON.parse(bytes.toString());
+    if (!isObject(file) || file["v"] !== 1 || !isObject(file["approvals"])) return {};
+    return Object.fromEntries(Object.entries(file["approvals"]).filter(isNamedApproval));
+  } catch {
+    return {};
+  }
+}
+
+function isNamedApproval(member: [string, unknown]): member is [string, SealedApproval] {
+  const [, value] = member;
+  if (!isObject(value)) return false;
+  const texts = ["id", "config", "pointer", "since", "mac"].every((name) => typeof value[name] === "string");
+  return texts && isListOf(value["words"], isText) && isListOf(value["env"], isVariable);
+}
+
+function isListOf(value: unknown, test: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(test);
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
+}
+
+function isVariable(value: unknown): boolean {
+  return isObject(value) && isText(value["name"]);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

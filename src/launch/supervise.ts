@@ -1,0 +1,86 @@
+import type { ChildSpec, Ending, Processes } from "../core/processes.ts";
+import { WATCHER_SCRIPT } from "./watcher.ts";
+
+/** What ends a launch from outside, as long as there is a way to hear of it (signal(7), "Term"). */
+const END_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
+/** Passed on, but no end. */
+const OTHER_SIGNALS = ["SIGUSR2", "SIGWINCH"] as const;
+/** A terminal sends these to every process in its foreground, so the child has them already. */
+const FROM_KEYBOARD: readonly string[] = ["SIGINT", "SIGQUIT", "SIGWINCH"];
+
+/** From the first sign of the end to SIGTERM and to SIGKILL, in milliseconds. */
+const TERM_AFTER = 1200;
+const KILL_AFTER = 2500;
+/** From a SIGTERM of the client: SDK clients send SIGKILL, which we cannot pass on, two seconds after it. */
+const KILL_AFTER_TERM = 1800;
+
+/** A child under our care. */
+export interface Supervised {
+  readonly pid: number;
+  /** Resolves when the child itself has ended; what it left behind is the watcher's then. */
+  readonly ended: Promise<Ending>;
+}
+
+/** Whom to stand by for; `input` tells when the client has closed stdin, where that can be seen. */
+export interface Supervision {
+  readonly platform: NodeJS.Platform;
+  readonly group: boolean;
+  /** Ends the child and its descendants by force, where signals do not (Windows). */
+  readonly endTree?: (pid: number) => void;
+  /** Calls back once, when the client has closed our stdin. */
+  readonly onInputEnd?: (ended: () => void) => void;
+}
+
+/**
+ * Starts the child, hands signals on to it, and sees to it that it and its group are gone in time once the end has come.
+ * @throws the system's error where it cannot be started
+ */
+export async function supervise(
+  processes: Processes,
+  spec: ChildSpec,
+  { platform, group, endTree, onInputEnd }: Supervision,
+): Promise<Supervised> {
+  const watcher = platform === "win32" ? undefined : processes.watch(WATCHER_SCRIPT);
+  let target: number | undefined;
+  let ending = false;
+  const early: NodeJS.Signals[] = [];
+
+  const send = (name: NodeJS.Signals) => {
+    if (target === undefined) early.push(name);
+    else if (endTree !== undefined) endTree(Math.abs(target));
+    else processes.signal(target, name);
+  };
+  const beginEnd = (killAfter: number) => {
+    processes.after(killAfter, () => send("SIGKILL"));
+    if (ending) return;
+    ending = true;
+    processes.after(TERM_AFTER, () => send("SIGTERM"));
+  };
+  // Before the spawn: a client may signal at once.
+  processes.onSignals([...END_SIGNALS, ...(platform === "win32" ? [] : OTHER_SIGNALS)], (name) => {
+    if (!group && FROM_KEYBOARD.includes(name)) return;
+    send(name);
+    if (isEnd(name)) beginEnd(name === "SIGTERM" ? KILL_AFTER_TERM : KILL_AFTER);
+  });
+
+  try {
+    const child = await processes.spawn(spec);
+    target = group ? -child.pid : child.pid;
+    watcher?.guard(target);
+    for (const name of early) send(name);
+    onInputEnd?.(() => beginEnd(KILL_AFTER));
+    const ended = child.ended.then((how) => {
+      // With processes of its group left, the watcher takes our end for what it is.
+      if (target !== undefined && (!group || !processes.signal(target, 0))) watcher?.dismiss();
+      return how;
+    });
+    return { pid: child.pid, ended };
+  } catch (error) {
+    watcher?.dismiss();
+    throw error;
+  }
+}
+
+function isEnd(name: NodeJS.Signals): boolean {
+  return END_SIGNALS.some((end) => end === name);
+}
