@@ -1,6 +1,7 @@
-import type { ResolveRequest, SecretSummary } from "../../src/core/provider.ts";
+import type { ResolveRequest, SecretSummary, StoredValue } from "../../src/core/provider.ts";
+import { type ErrorCode, UserError } from "../../src/errors.ts";
 import { expectOk } from "./failure.ts";
-import { type KvMount, readMetadata } from "./kv.ts";
+import { type KvMount, readKv, readMetadata } from "./kv.ts";
 import { ask, type Session } from "./session.ts";
 import { asObject, member, objectIn, textsOf } from "./shape.ts";
 import { inParallel } from "./parallel.ts";
@@ -49,10 +50,34 @@ async function describeV1(session: Session, mount: KvMount, path: string, reques
   return { path, fields: fields.toSorted(), version: 1, updatedAt: 0 };
 }
 
-/** Names without values, where the policy lets us see them; else none. */
+/** Names without values; from the values where the policy, or an older server, does not give the names alone. */
 async function fieldNames(session: Session, mount: KvMount, path: string, request: ResolveRequest) {
   const reply = await session.client.read(`${mount.path}/subkeys/${path}`, ask(session, request));
-  if (reply.status === 403 || reply.status === 404) return [];
+  if (reply.status === 403 || reply.status === 404) {
+    return [...(await readKv(session, mount, path, request)).fields.keys()].toSorted();
+  }
   const data = objectIn(session.store, expectOk(session.store, reply), "data");
   return Object.keys(asObject(member(data, "subkeys")) ?? {}).toSorted();
 }
+
+/** Every field of every path that the login may read. */
+export async function readAllKv(
+  session: Session,
+  mount: KvMount,
+  request: ResolveRequest,
+): Promise<readonly StoredValue[]> {
+  const paths = await listKv(session, mount, request);
+  const read = await inParallel(paths, async (path) => {
+    try {
+      const { fields } = await readKv(session, mount, path, request);
+      return [...fields].map(([field, value]) => ({ path, field, value }));
+    } catch (error) {
+      if (error instanceof UserError && LEFT_OUT.has(error.code)) return [];
+      throw error;
+    }
+  });
+  return read.flat();
+}
+
+/** What is said of one secret only, and not of the store. */
+const LEFT_OUT: ReadonlySet<ErrorCode> = new Set(["secret-not-found", "secret-deleted", "store-denied"]);

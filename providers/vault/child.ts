@@ -15,6 +15,11 @@ export interface Child {
   readonly orphan: boolean;
 }
 
+/**
+ * Seconds that a token lives until its first renewal, which comes when its accessor is written down: one whose answer
+ * was lost, or whose launcher was killed before it could write, is nobody's and soon gone.
+ */
+const FIRST_LIFE = 5;
 /** Milliseconds for one request at the end of a launch. */
 const PER_TRY = 1_200;
 
@@ -37,7 +42,7 @@ export async function createChild(
     createPath(launch, server),
     {
       policies,
-      ttl: `${launch.ttl}s`,
+      ttl: `${FIRST_LIFE}s`,
       explicit_max_ttl: `${launch.maxTtl}s`,
       renewable: true,
       no_default_policy: true,
@@ -49,24 +54,28 @@ export async function createChild(
   if (reply.status === 400 || reply.status === 403 || reply.status === 404)
     throw notAllowed(parent.store, reply, server);
   const auth = objectIn(parent.store, expectOk(parent.store, reply), "auth");
-  const child = childOf(parent, auth, { asked, maxTtl: launch.maxTtl }) ?? raise(malformed(parent.store, reply));
+  const child = childOf(parent, auth, { asked, launch }) ?? raise(malformed(parent.store, reply));
   await refuseMore(child, auth, policies, request);
   return child;
 }
 
-function childOf(parent: Session, auth: Json, { asked, maxTtl }: { asked: number; maxTtl: number }): Child | undefined {
+function childOf(
+  parent: Session,
+  auth: Json,
+  { asked, launch }: { asked: number; launch: LaunchSettings },
+): Child | undefined {
   const token = textOf(auth, "client_token");
   const accessor = textOf(auth, "accessor");
-  const duration = (numberOf(auth, "lease_duration") ?? 0) * 1000;
-  if (token === undefined || accessor === undefined || duration === 0) return undefined;
+  const life = (numberOf(auth, "lease_duration") ?? 0) * 1000;
+  if (token === undefined || accessor === undefined || life === 0) return undefined;
   return {
     session: { ...parent, token: new Secret(token) },
     orphan: flagOf(auth, "orphan"),
     credential: {
       id: accessor,
-      expiresAt: asked + duration,
-      duration,
-      endsAt: asked + maxTtl * 1000,
+      expiresAt: asked + life,
+      duration: launch.ttl * 1000,
+      endsAt: asked + launch.maxTtl * 1000,
       renewable: flagOf(auth, "renewable"),
     },
   };

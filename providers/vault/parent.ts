@@ -39,7 +39,7 @@ export function createParent(options: VaultOptions, settings: VaultSettings, cli
     const lasts = (token: ParentToken | undefined) =>
       token !== undefined && token.expiresAt - options.now() > milliseconds ? token : undefined;
     const work = () => fresh(auth, request, milliseconds);
-    return lasts(current) ?? shareLogin(options, settings, request, { lasts, work });
+    return lasts(current) ?? shareLogin(options, settings, { lasts, work });
   }
 
   async function fresh(method: LoginSettings, request: ResolveRequest, milliseconds: number): Promise<ParentToken> {
@@ -75,7 +75,6 @@ export function createParent(options: VaultOptions, settings: VaultSettings, cli
 function shareLogin(
   options: VaultOptions,
   settings: VaultSettings,
-  request: ResolveRequest,
   task: {
     readonly lasts: (token: ParentToken | undefined) => ParentToken | undefined;
     readonly work: () => Promise<ParentToken>;
@@ -84,7 +83,7 @@ function shareLogin(
   // A token belongs to one place and one way of logging in.
   const place = JSON.stringify([settings.addresses, settings.namespace, settings.auth, settings.certFile]);
   const identity = createHash("sha256").update(place).digest("hex");
-  return once(options, "token", request, {
+  return once(options, "token", {
     look: () => task.lasts(readShared(options, identity)),
     work: async () => {
       const token = await task.work();

@@ -1,7 +1,7 @@
-import type { Provider, ResolveRequest, SecretSummary } from "../../src/core/provider.ts";
+import type { Provider, ResolveRequest, SecretSummary, StoredValue } from "../../src/core/provider.ts";
 import { UserError } from "../../src/errors.ts";
 import { expandHome } from "./credential.ts";
-import { describeKv, listKv } from "./catalog.ts";
+import { describeKv, listKv, readAllKv } from "./catalog.ts";
 import { checkStore } from "./check.ts";
 import { createClient } from "./client.ts";
 import { plainWire, type Wire } from "./exchange.ts";
@@ -51,6 +51,7 @@ function providerOf(options: VaultOptions, settings: VaultSettings, parent: Pare
       );
     },
     list: () => withParent(parent, request(), 0, (session) => listAll(session, settings, request())),
+    readAll: () => withParent(parent, request(), 0, (session) => readEverything(session, settings, request())),
     async describe(path) {
       const { mount, rest } = kvAt(path);
       const found = await withParent(parent, request(), 0, (session) => describeKv(session, mount, rest, request()));
@@ -105,6 +106,18 @@ async function listAll(session: Session, settings: VaultSettings, request: Resol
     return summaries.flatMap((summary) =>
       summary === undefined ? [] : [{ ...summary, path: `${name}/${summary.path}` }],
     );
+  });
+  return found.flat();
+}
+
+async function readEverything(
+  session: Session,
+  settings: VaultSettings,
+  request: ResolveRequest,
+): Promise<StoredValue[]> {
+  const found = await inParallel(kvMounts(settings.mounts), async ({ name, mount }) => {
+    const values = await readAllKv(session, mount, request);
+    return values.map((value) => ({ ...value, path: `${name}/${value.path}` }));
   });
   return found.flat();
 }

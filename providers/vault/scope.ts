@@ -31,7 +31,8 @@ export async function openScope(
   const child = await createChild(session, settings.launch, { ...launch, host }, request);
   try {
     await journal.made(child.credential);
-    const bounded = await boundByParent(parts, session, { child, launch: settings.launch, request });
+    const lasting = await renewChild(child, request);
+    const bounded = await boundByParent(parts, session, { child: lasting, launch: settings.launch, request });
     return childScope(parts, session, { child: bounded, journal });
   } catch (error) {
     await endChild(child, [], request);

@@ -28,7 +28,7 @@ export function unwrapSecretId(
     await writeState(options, "secret-id", { origin: wrapping.origin, secretId });
     return { value: new Secret(secretId), origin: wrapping.origin };
   };
-  return once(options, "secret-id", request, { look, work });
+  return once(options, "secret-id", { look, work });
 }
 
 function kept(options: VaultOptions, file: string): Credential | undefined {

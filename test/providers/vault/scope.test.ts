@@ -144,6 +144,19 @@ describe("a launch's own token", () => {
     expect(await tokensOf(bao, `launch-${launches}-${process.pid}`)).toEqual([]);
   });
 
+  test("until its accessor is written down it lives for seconds only", async () => {
+    const ttls: number[] = [];
+    const look = async ({ id }: { readonly id: string }) => {
+      const { body } = await bao.call("POST", "auth/token/lookup-accessor", { accessor: id });
+      ttls.push(body.data.ttl);
+    };
+    const { scope } = await scopeOf(await team({ ttl: "10m" }).open(), { ...memoryJournal(), made: look });
+    await look({ id: scope.credential?.id ?? "" });
+    expect(ttls[0]).toBeLessThanOrEqual(5);
+    expect(ttls[1]).toBeGreaterThan(590);
+    await scope.end([], request());
+  });
+
   test("when the journal cannot be written there is no token", async () => {
     const journal = memoryJournal();
     const provider = await team().open();

@@ -10,6 +10,7 @@ import { parseRef } from "../../../src/core/ref.ts";
 import { Secret } from "../../../src/core/secret.ts";
 import { UserError } from "../../../src/errors.ts";
 import { createFiles } from "../../../src/io/files.ts";
+import { createLock } from "../../../src/io/locks.ts";
 import { type OpenBao, ROOT_TOKEN } from "../../servers/openbao.ts";
 
 /** A home for one store, and the provider over it. */
@@ -36,6 +37,7 @@ export function testStore({ settings, options = {} }: StoreSetup): TestStore {
     home,
     userHome: home,
     files: createFiles({ platform: process.platform, random }),
+    lock: createLock({ pid: process.pid, now: Date.now, random }),
     now: Date.now,
     settings,
     platform: process.platform,
