@@ -6,7 +6,7 @@ import { parseRun, type RunContext, runServer } from "./commands/run.ts";
 import { EXIT, UserError } from "./errors.ts";
 import { createFiles } from "./io/files.ts";
 import { createLock } from "./io/locks.ts";
-import { startOfProcess } from "./io/owner.ts";
+import { parentProgram, startOfProcess } from "./io/owner.ts";
 import { inspectProgram, probeProgram } from "./io/program-file.ts";
 import { replacer } from "./io/replace.ts";
 import { openStore } from "./stores.ts";
@@ -63,6 +63,7 @@ function launchContext(): RunContext {
     uid: process.getuid?.() ?? -1,
     pid,
     ppid: process.ppid,
+    parentProgram,
     startOf: startOfProcess,
     now: Date.now,
     random,

@@ -7,7 +7,7 @@ import { type Actor, type AuditRecord, formatRecord } from "./record.ts";
 export interface AuditPlace {
   readonly files: Files;
   readonly home: string;
-  readonly platform: NodeJS.Platform;
+  readonly parentProgram: () => string | undefined;
   readonly hostname: string;
   readonly uid: number;
   readonly pid: number;
@@ -50,16 +50,7 @@ function appendLine(files: Files, home: string, line: string): void {
   }
 }
 
-function actorOf({ files, platform, uid, pid, ppid, hostname }: AuditPlace): Actor {
-  const parent = platform === "linux" ? parentProgram(files, ppid) : undefined;
+function actorOf({ uid, pid, ppid, hostname, parentProgram }: AuditPlace): Actor {
+  const parent = parentProgram();
   return { uid, pid, ppid, ...(parent === undefined ? {} : { parent }), host: hostname };
-}
-
-/** proc(5): the link of a process of another user cannot be followed. */
-function parentProgram(files: Files, ppid: number): string | undefined {
-  try {
-    return files.realpath(`/proc/${ppid}/exe`);
-  } catch {
-    return undefined;
-  }
 }

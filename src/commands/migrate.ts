@@ -205,6 +205,11 @@ function finish(context: Context, options: MigrateOptions, reports: readonly Con
       terminal.err(`[mcp-secrets] warning: ${printable(server)} keeps its plaintext: ${left[0]?.left ?? ""}\n`);
     }
   }
+  if (reports.some(({ status }) => status === "migrated")) {
+    terminal.err(
+      "[mcp-secrets] hint: restart the client; then replace these secrets at their issuers, for they were in plaintext\n",
+    );
+  }
   const failure = reports.find(({ error }) => error !== undefined)?.error;
   if (failure !== undefined) return failure.exit;
   return reports.some(({ problems }) => problems.length > 0) ? EXIT.findings : EXIT.ok;

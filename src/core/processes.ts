@@ -43,6 +43,8 @@ export interface Processes {
   signal(target: number, name: NodeJS.Signals | 0): boolean;
   /** Calls `heard` for every arrival of one of `names`, instead of what the system would do. */
   onSignals(names: readonly NodeJS.Signals[], heard: (name: NodeJS.Signals) => void): void;
+  /** Calls `ended` once when the client has closed our stdin, where the system lets us see it. */
+  onInputEnd(ended: () => void): void;
   /** Runs a program with no input; true where it exits 0. */
   succeeds(file: string, args: readonly string[]): boolean;
   /** Calls `act` after `ms`. The timer alone keeps nobody alive. */

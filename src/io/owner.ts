@@ -89,3 +89,9 @@ function textOf(read: () => string): string {
     return "";
   }
 }
+
+/** The program of the process that started us, where the system tells it (proc(5)) and lets us look. */
+export function parentProgram(): string | undefined {
+  const program = textOf(() => readlinkSync(`/proc/${process.ppid}/exe`));
+  return program === "" ? undefined : program;
+}

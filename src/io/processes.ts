@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { isatty } from "node:tty";
 import type { Child, ChildSpec, Ending, Processes, Watcher } from "../core/processes.ts";
 import { systemCode } from "../errors.ts";
+import { watchInput } from "./input.ts";
 
 /** The real `Processes`. Loaded only where a child is supervised: node:child_process costs some milliseconds. */
 export function createProcesses(): Processes {
@@ -14,6 +15,7 @@ export function createProcesses(): Processes {
     onSignals(names, heard) {
       for (const name of names) process.on(name, heard);
     },
+    onInputEnd: watchInput,
     succeeds: (file, args) => spawnSync(file, args, { stdio: "ignore" }).status === 0,
     after: (ms, act) => {
       setTimeout(act, ms).unref();
@@ -61,7 +63,8 @@ function watch(script: string): Watcher {
   unref(pipe);
   return {
     guard: (target) => void pipe.write(`${target}\n`),
-    dismiss: () => void pipe.write("bye\n"),
+    // It is our child until we are gone, so that its number cannot be another's.
+    dismiss: () => void shell.kill("SIGKILL"),
   };
 }
 

@@ -56,8 +56,8 @@ function known(name: string, platform: NodeJS.Platform): string {
 }
 
 function checkDestination(name: string, text: string): void {
-  const reason = whyNoSecret(name);
-  if (reason === undefined || findRefs(text).length === 0) return;
+  const reason = findRefs(text).length === 0 ? undefined : whyNoSecret(name);
+  if (reason === undefined) return;
   throw new UserError("refused", `no secret may be delivered to ${name}: it ${reason}`, {
     hint: `take the reference out of ${name} in the config`,
   });
@@ -66,7 +66,7 @@ function checkDestination(name: string, text: string): void {
 function checkValue(reference: string, value: string): void {
   const problem = value.includes("\0")
     ? "a NUL character"
-    : /\p{Surrogate}/u.test(value)
+    : /[\uD800-\uDFFF]/u.test(value)
       ? "half a character"
       : undefined;
   if (problem === undefined) return;

@@ -23,8 +23,10 @@ export interface FoundCommand {
 export function findCommand(command: string, place: SearchPlace, probe: Probe): FoundCommand | "other" | undefined {
   if (hasFolder(command, place.platform)) return firstProgram([{ path: command }], place, probe);
   const given = folders(place).map((folder) => ({ path: join(folder, command, place) }));
+  const found = firstProgram(given, place, probe);
+  if (typeof found === "object") return found;
   const added = usualFolders(place).map((folder) => ({ path: join(folder, command, place), added: folder }));
-  return firstProgram([...given, ...added], place, probe);
+  return firstProgram(added, place, probe) ?? found;
 }
 
 function firstProgram(places: readonly FoundCommand[], place: SearchPlace, probe: Probe) {

@@ -3,9 +3,11 @@
  * reason for each row: what is left out is told to the user with it.
  */
 
+/** Compared as text, not by patterns: every launch looks at every variable, and each pattern costs its compilation. */
 interface VariableRule {
-  readonly name: RegExp;
   readonly reason: string;
+  readonly names?: readonly string[];
+  readonly prefixes?: readonly string[];
   /** Only a value like this matters; any, where it is missing. */
   readonly value?: RegExp;
 }
@@ -15,48 +17,79 @@ const NODE_LOADS =
   /(^|[\s"])(-r|--require|--import|--loader|--experimental-loader|--inspect\S*|--debug\S*|--env-file\S*|--openssl-config|--diagnostic-dir|--report\S*|--heapsnapshot\S*|--snapshot-blob|--build-snapshot\S*|--conditions|-C|--icu-data-dir|--eval|-e|-p|--print)(?=[\s="]|$)/;
 
 const CODE_LOADERS: readonly VariableRule[] = [
-  { name: /^LD_(PRELOAD|AUDIT|LIBRARY_PATH|DEBUG|PROFILE)$/, reason: "loads code into every program, ld.so(8)" },
-  { name: /^DYLD_/, reason: "loads code into every program, dyld(1)" },
-  { name: /^NODE_OPTIONS$/, value: NODE_LOADS, reason: "loads code into Node or opens a debugger, node(1)" },
-  { name: /^NODE_(REPL_EXTERNAL_MODULE|REDIRECT_WARNINGS|V8_COVERAGE)$/, reason: "names files for Node, node(1)" },
-  { name: /^NODE_PATH$/, reason: "adds folders that Node loads modules from, node(1)" },
-  { name: /^(BASH_ENV|ENV)$/, reason: "is run by every shell, bash(1) and sh(1)" },
-  { name: /^(SHELLOPTS|BASHOPTS|PS4|PROMPT_COMMAND)$/, reason: "makes a shell run or print more, bash(1)" },
-  { name: /^BASH_FUNC_/, reason: "defines functions of every shell, bash(1)" },
-  { name: /^PYTHON(STARTUP|HOME|PATH|INSPECT|BREAKPOINT|PLATLIBDIR)$/, reason: "loads code into Python, python(1)" },
-  { name: /^PERL5?(OPT|LIB|DB)$/, reason: "loads code into Perl, perlrun(1)" },
-  { name: /^RUBY(OPT|LIB)$/, reason: "loads code into Ruby, ruby(1)" },
-  { name: /^(JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|JDK_JAVA_OPTIONS)$/, reason: "loads agents into Java, java(1)" },
-  { name: /^(COR|CORECLR)_(ENABLE_PROFILING|PROFILER.*)$|^DOTNET_STARTUP_HOOKS$/, reason: "loads code into .NET" },
-  { name: /^PHP(RC|_INI_SCAN_DIR)$/, reason: "loads extensions into PHP, php(1)" },
-  { name: /^LUA_INIT/, reason: "is run by every Lua, lua(1)" },
-  { name: /^GIT_(SSH|SSH_COMMAND|PROXY_COMMAND|EXTERNAL_DIFF|EXEC_PATH|ASKPASS)$/, reason: "is run by git, git(1)" },
-  { name: /^GIT_CONFIG(_.*)?$/, reason: "can make git run programs, git-config(1)" },
-  { name: /^(BUN|DENO)_(OPTIONS|CONFIG|INSPECT.*)$|^BUN_INSPECT/, reason: "loads code or opens a debugger" },
-  { name: /^(GCONV_PATH|HOSTALIASES|LOCPATH|NLSPATH|MALLOC_TRACE)$/, reason: "names files for libc, ld.so(8)" },
-  { name: /^(OPENSSL_CONF|OPENSSL_MODULES|OPENSSL_ENGINES)$/, reason: "loads modules into OpenSSL" },
+  {
+    names: ["LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "LD_DEBUG", "LD_DEBUG_OUTPUT", "LD_PROFILE"],
+    reason: "loads code into every program, ld.so(8)",
+  },
+  { prefixes: ["DYLD_"], reason: "loads code into every program, dyld(1)" },
+  { names: ["NODE_OPTIONS"], value: NODE_LOADS, reason: "loads code into Node or opens a debugger, node(1)" },
+  { names: ["NODE_PATH"], reason: "adds folders that Node loads modules from, node(1)" },
+  {
+    names: ["NODE_REPL_EXTERNAL_MODULE", "NODE_REDIRECT_WARNINGS", "NODE_V8_COVERAGE"],
+    reason: "names files, node(1)",
+  },
+  { names: ["BASH_ENV", "ENV"], reason: "is run by every shell, bash(1) and sh(1)" },
+  {
+    names: ["SHELLOPTS", "BASHOPTS", "PS4", "PROMPT_COMMAND"],
+    prefixes: ["BASH_FUNC_"],
+    reason: "makes a shell run or print more, bash(1)",
+  },
+  {
+    names: ["PYTHONSTARTUP", "PYTHONHOME", "PYTHONPATH", "PYTHONINSPECT", "PYTHONBREAKPOINT", "PYTHONPLATLIBDIR"],
+    reason: "loads code into Python, python(1)",
+  },
+  { names: ["PERL5OPT", "PERL5LIB", "PERLLIB", "PERL5DB"], reason: "loads code into Perl, perlrun(1)" },
+  { names: ["RUBYOPT", "RUBYLIB"], reason: "loads code into Ruby, ruby(1)" },
+  { names: ["JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS"], reason: "loads agents into Java, java(1)" },
+  {
+    names: ["DOTNET_STARTUP_HOOKS", "COR_ENABLE_PROFILING", "CORECLR_ENABLE_PROFILING"],
+    prefixes: ["COR_PROFILER", "CORECLR_PROFILER"],
+    reason: "loads code into .NET",
+  },
+  { names: ["PHPRC", "PHP_INI_SCAN_DIR"], reason: "loads extensions into PHP, php(1)" },
+  { prefixes: ["LUA_INIT"], reason: "is run by every Lua, lua(1)" },
+  {
+    names: ["GIT_SSH", "GIT_SSH_COMMAND", "GIT_PROXY_COMMAND", "GIT_EXTERNAL_DIFF", "GIT_EXEC_PATH", "GIT_ASKPASS"],
+    reason: "is run by git, git(1)",
+  },
+  { prefixes: ["GIT_CONFIG"], reason: "can make git run programs, git-config(1)" },
+  {
+    names: ["BUN_OPTIONS", "BUN_CONFIG"],
+    prefixes: ["BUN_INSPECT"],
+    reason: "loads code into Bun or opens a debugger",
+  },
+  { names: ["GCONV_PATH", "HOSTALIASES", "LOCPATH", "NLSPATH", "MALLOC_TRACE"], reason: "names files, ld.so(8)" },
+  { names: ["OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES"], reason: "loads modules into OpenSSL" },
 ];
 
 /** What reaches a vault is the launcher's own: a server gets its secrets and no way to more. */
 const BROKER: readonly VariableRule[] = [
-  { name: /^(VAULT|BAO)_/, reason: "belongs to a vault client" },
-  { name: /^AWS_/, reason: "may open a vault in AWS" },
+  { prefixes: ["VAULT_", "BAO_"], reason: "belongs to a vault client" },
+  { prefixes: ["AWS_"], reason: "may open a vault in AWS" },
   {
-    name: /^(GOOGLE_APPLICATION_CREDENTIALS|AZURE_CLIENT_SECRET|OP_SERVICE_ACCOUNT_TOKEN|OP_SESSION_.*)$/,
+    names: ["GOOGLE_APPLICATION_CREDENTIALS", "AZURE_CLIENT_SECRET", "OP_SERVICE_ACCOUNT_TOKEN"],
+    prefixes: ["OP_SESSION_"],
     reason: "opens another vault",
   },
 ];
 
 /** Variables that decide what is run: a secret has no business there, and a vault no say in it. */
-const DECIDES_WHAT_RUNS = /^(PATH|PATHEXT|COMSPEC|SHELL|IFS|HOME|USERPROFILE|TMPDIR|TEMP|TMP|NODE_OPTIONS)$/;
+const DECIDES_WHAT_RUNS: VariableRule = {
+  names: ["PATH", "PATHEXT", "COMSPEC", "SHELL", "IFS", "HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "NODE_OPTIONS"],
+  reason: "decides what is run",
+};
 
 /** Why the variable is left out of a server's environment, or undefined where it is passed on. */
 export function whyWithheld(name: string, value: string): string | undefined {
-  return [...BROKER, ...CODE_LOADERS].find((rule) => rule.name.test(name) && (rule.value?.test(value) ?? true))?.reason;
+  const rule = BROKER.find((row) => covers(row, name)) ?? CODE_LOADERS.find((row) => covers(row, name));
+  return rule?.value?.test(value) === false ? undefined : rule?.reason;
 }
 
 /** Why no secret may be delivered in the variable, or undefined where it may. */
 export function whyNoSecret(name: string): string | undefined {
-  if (DECIDES_WHAT_RUNS.test(name)) return "decides what is run";
-  return CODE_LOADERS.find((rule) => rule.name.test(name))?.reason;
+  return [DECIDES_WHAT_RUNS, ...CODE_LOADERS].find((row) => covers(row, name))?.reason;
+}
+
+function covers({ names, prefixes }: VariableRule, name: string): boolean {
+  return names?.includes(name) === true || prefixes?.some((prefix) => name.startsWith(prefix)) === true;
 }

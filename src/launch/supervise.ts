@@ -21,14 +21,11 @@ export interface Supervised {
   readonly ended: Promise<Ending>;
 }
 
-/** Whom to stand by for; `input` tells when the client has closed stdin, where that can be seen. */
 export interface Supervision {
   readonly platform: NodeJS.Platform;
   readonly group: boolean;
   /** Ends the child and its descendants by force, where signals do not (Windows). */
   readonly endTree?: (pid: number) => void;
-  /** Calls back once, when the client has closed our stdin. */
-  readonly onInputEnd?: (ended: () => void) => void;
 }
 
 /**
@@ -38,7 +35,7 @@ export interface Supervision {
 export async function supervise(
   processes: Processes,
   spec: ChildSpec,
-  { platform, group, endTree, onInputEnd }: Supervision,
+  { platform, group, endTree }: Supervision,
 ): Promise<Supervised> {
   const watcher = platform === "win32" ? undefined : processes.watch(WATCHER_SCRIPT);
   let target: number | undefined;
@@ -68,7 +65,8 @@ export async function supervise(
     target = group ? -child.pid : child.pid;
     watcher?.guard(target);
     for (const name of early) send(name);
-    onInputEnd?.(() => beginEnd(KILL_AFTER));
+    // At a terminal the end of input is the user's Control-D, which is the child's business.
+    if (group) processes.onInputEnd(() => beginEnd(KILL_AFTER));
     const ended = child.ended.then((how) => {
       // With processes of its group left, the watcher takes our end for what it is.
       if (target !== undefined && (!group || !processes.signal(target, 0))) watcher?.dismiss();

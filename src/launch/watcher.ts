@@ -3,14 +3,14 @@ const GRACE = 12;
 
 /**
  * The program of the watcher, for sh(1). It reads the target from its stdin once the child runs (`123` for a process,
- * `-123` for a group), and `bye` where nothing is left to do. The end of stdin without a goodbye means that the launcher
- * was killed, or left processes of its child behind: SIGTERM, a grace, SIGKILL. What else is to be done for a dead
+ * `-123` for a group). A launcher that leaves nothing behind kills it; the end of stdin means that the launcher was killed,
+ * or left processes of its child behind: SIGTERM, a grace, SIGKILL. What else is to be done for a dead
  * launcher goes after that, so that no process holds a secret that was revoked.
  */
 export const WATCHER_SCRIPT = `
 trap '' HUP INT QUIT TERM PIPE
 read -r target || exit 0
-while read -r word; do [ "$word" = bye ] && exit 0; done
+while read -r word; do :; done
 kill -s TERM -- "$target" 2>/dev/null || exit 0
 tenths=0
 while [ $tenths -lt ${GRACE} ] && kill -s 0 -- "$target" 2>/dev/null; do
