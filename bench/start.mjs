@@ -10,6 +10,7 @@ buildSync({
   outfile,
   bundle: true,
   platform: "node",
+  target: "node20.19",
   format: "esm",
   packages: "external",
   logLevel: "warning",

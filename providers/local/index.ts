@@ -25,8 +25,10 @@ import {
   replace,
 } from "./store.ts";
 
+type Capability = "resolve" | "put" | "list" | "readAll" | "describe" | "remove";
+
 /** The local store: age files below `local/` in the home of mcp-secrets. Needs no set-up. */
-export function open(options: ProviderOptions): Required<Omit<Provider, "renew" | "revoke">> {
+export function open(options: ProviderOptions): Required<Pick<Provider, Capability>> {
   const store = openLocalStore(options);
   return {
     resolve: async (refs) => resolve(store, refs),

@@ -1,9 +1,8 @@
-import type { Finding, ResolveRequest } from "../../src/core/provider.ts";
+import type { Finding, ResolveRequest, StoreOptions } from "../../src/core/provider.ts";
 import { UserError } from "../../src/errors.ts";
 import { forgetRefusal } from "./refusals.ts";
 import { expectOk } from "./failure.ts";
 import { kvMounts } from "./mounts.ts";
-import type { VaultOptions } from "./options.ts";
 import type { Parent } from "./parent.ts";
 import { policyText } from "./policy.ts";
 import { ask, type Session } from "./session.ts";
@@ -21,7 +20,7 @@ const PROBE = "mcp-secrets-check";
  * with the text of the policy that would give them. Nothing is written.
  */
 export async function checkStore(
-  options: VaultOptions,
+  options: StoreOptions,
   settings: VaultSettings,
   parent: Parent,
   request: ResolveRequest,
@@ -44,7 +43,7 @@ export async function checkStore(
   ];
 }
 
-function loggedIn(options: VaultOptions, settings: VaultSettings, ends: number): Finding {
+function loggedIn(options: StoreOptions, settings: VaultSettings, ends: number): Finding {
   const { method } = settings.auth;
   if (ends === Infinity) return { ok: true, what: `logged in (${method}); the login does not end` };
   const left = Math.max(0, Math.round((ends - options.now()) / 1000));

@@ -1,8 +1,8 @@
+import type { StoreOptions } from "../../src/core/provider.ts";
 import { join } from "node:path";
 import type { FileIdentity } from "../../src/core/files.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { systemCode, UserError } from "../../src/errors.ts";
-import type { VaultOptions } from "./options.ts";
 
 /** A bootstrap credential as it lies in a file, and which writing of the file it was. */
 export interface Credential {
@@ -18,7 +18,7 @@ const MOST_BYTES = 64 * 1024;
  * The one line in a file. `shared` where others may read it too: what Kubernetes mounts into a pod.
  * @throws UserError store-login where the file is missing, empty, or open to other users
  */
-export function readCredential(options: VaultOptions, file: string, shared = false): Credential {
+export function readCredential(options: StoreOptions, file: string, shared = false): Credential {
   const path = expandHome(options, file);
   const fail = (problem: string, hint: string): never => {
     throw new UserError("store-login", `store ${options.store}: ${file} ${problem}`, { hint });
@@ -34,7 +34,7 @@ export function readCredential(options: VaultOptions, file: string, shared = fal
   return { value: new Secret(text), origin: originOf(identity) };
 }
 
-export function expandHome(options: VaultOptions, file: string): string {
+export function expandHome(options: StoreOptions, file: string): string {
   return file.startsWith("~/") ? join(options.userHome, file.slice(2)) : file;
 }
 
@@ -42,7 +42,7 @@ export function originOf(identity: FileIdentity): string {
   return `${identity.dev}:${identity.ino}:${identity.size}:${identity.mtimeNs}`;
 }
 
-export function identify(options: VaultOptions, path: string): FileIdentity | undefined {
+export function identify(options: StoreOptions, path: string): FileIdentity | undefined {
   try {
     return options.files.identify(path);
   } catch (error) {
@@ -51,7 +51,7 @@ export function identify(options: VaultOptions, path: string): FileIdentity | un
   }
 }
 
-function readText(options: VaultOptions, path: string): string | undefined {
+function readText(options: StoreOptions, path: string): string | undefined {
   try {
     return options.files.read(path).toString("utf8").trim();
   } catch (error) {

@@ -1,10 +1,9 @@
-import type { ResolveRequest } from "../../src/core/provider.ts";
+import type { ResolveRequest, StoreOptions } from "../../src/core/provider.ts";
 import { parseRef } from "../../src/core/ref.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { UserError } from "../../src/errors.ts";
 import type { Client } from "./client.ts";
 import { type Reply, refusal } from "./failure.ts";
-import type { VaultOptions } from "./options.ts";
 import { flagOf, numberOf, objectIn, malformed, textOf } from "./shape.ts";
 import { type Credential, readCredential } from "./credential.ts";
 import { noteRefusal, refuseRepeat } from "./refusals.ts";
@@ -35,7 +34,7 @@ interface Attempt {
  * @throws UserError store-login where it is refused; store-incident for a wrapped secret id that somebody else used
  */
 export async function login(
-  options: VaultOptions,
+  options: StoreOptions,
   client: Client,
   auth: LoginSettings,
   request: ResolveRequest,
@@ -61,7 +60,7 @@ export function tokenOf(store: string, reply: Reply, asked: number): ParentToken
 }
 
 async function prepare(
-  options: VaultOptions,
+  options: StoreOptions,
   client: Client,
   auth: LoginSettings,
   request: ResolveRequest,
@@ -89,7 +88,7 @@ async function prepare(
 }
 
 function secretIdOf(
-  options: VaultOptions,
+  options: StoreOptions,
   client: Client,
   auth: Extract<AuthSettings, { method: "approle" }>,
   request: ResolveRequest,
@@ -100,7 +99,7 @@ function secretIdOf(
 }
 
 async function passwordOf(
-  options: VaultOptions,
+  options: StoreOptions,
   place: Extract<AuthSettings, { method: "userpass" }>["password"],
 ): Promise<Credential> {
   if ("file" in place) return readCredential(options, place.file);

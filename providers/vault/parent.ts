@@ -1,12 +1,11 @@
 import { createHash } from "node:crypto";
-import type { ResolveRequest } from "../../src/core/provider.ts";
+import type { ResolveRequest, StoreOptions } from "../../src/core/provider.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { UserError } from "../../src/errors.ts";
 import { readCredential } from "./credential.ts";
 import { login, type LoginSettings, type ParentToken } from "./login.ts";
 import type { Client } from "./client.ts";
 import { expectOk } from "./failure.ts";
-import type { VaultOptions } from "./options.ts";
 import { ask, type Session } from "./session.ts";
 import type { VaultSettings } from "./settings.ts";
 import { flagOf, numberOf, objectIn, textOf } from "./shape.ts";
@@ -27,7 +26,7 @@ export interface Parent {
   forget(): void;
 }
 
-export function createParent(options: VaultOptions, settings: VaultSettings, client: Client): Parent {
+export function createParent(options: StoreOptions, settings: VaultSettings, client: Client): Parent {
   const { auth } = settings;
   let current: ParentToken | undefined;
 
@@ -73,7 +72,7 @@ export function createParent(options: VaultOptions, settings: VaultSettings, cli
 
 /** One login for all launches that need one at the same time; the token lies 0600 until it ends. */
 function shareLogin(
-  options: VaultOptions,
+  options: StoreOptions,
   settings: VaultSettings,
   task: {
     readonly lasts: (token: ParentToken | undefined) => ParentToken | undefined;
@@ -99,7 +98,7 @@ function shareLogin(
   });
 }
 
-function readShared(options: VaultOptions, identity: string): ParentToken | undefined {
+function readShared(options: StoreOptions, identity: string): ParentToken | undefined {
   const state = readState(options, "token");
   const token = textOf(state, "token");
   if (token === undefined || textOf(state, "identity") !== identity) return undefined;

@@ -1,4 +1,4 @@
-import type { Provider, ResolveRequest, SecretSummary, StoredValue } from "../../src/core/provider.ts";
+import type { Provider, ResolveRequest, SecretSummary, StoredValue, StoreOptions } from "../../src/core/provider.ts";
 import { UserError } from "../../src/errors.ts";
 import { expandHome } from "./credential.ts";
 import { describeKv, listKv, readAllKv } from "./catalog.ts";
@@ -7,7 +7,6 @@ import { createClient } from "./client.ts";
 import { plainWire, type Wire } from "./exchange.ts";
 import { type KvMount, removeKv, writeKv } from "./kv.ts";
 import { kvMounts, placeOf } from "./mounts.ts";
-import type { VaultOptions } from "./options.ts";
 import { inParallel } from "./parallel.ts";
 import { createParent, type Parent } from "./parent.ts";
 import { rightsFor, rightsText } from "./policy.ts";
@@ -24,7 +23,7 @@ const COMMAND_TIME = 30_000;
  * A store in HashiCorp Vault or OpenBao.
  * @throws UserError config-invalid
  */
-export async function open(options: VaultOptions): Promise<Required<Provider>> {
+export async function open(options: StoreOptions): Promise<Required<Provider>> {
   const settings = parseVaultSettings(options.store, options.settings);
   const wires = await Promise.all(settings.addresses.map((address) => wireTo(options, settings, address)));
   const transport = createTransport({ store: options.store, wires, now: options.now, chance: options.chance });
@@ -33,7 +32,7 @@ export async function open(options: VaultOptions): Promise<Required<Provider>> {
   return { ...providerOf(options, settings, parent), close: () => transport.close() };
 }
 
-function providerOf(options: VaultOptions, settings: VaultSettings, parent: Parent): Omit<Required<Provider>, "close"> {
+function providerOf(options: StoreOptions, settings: VaultSettings, parent: Parent): Omit<Required<Provider>, "close"> {
   const { store } = options;
   const least = settings.launch === "none" ? 0 : settings.launch.minTtl * 1000;
   const request = (): ResolveRequest => ({ deadline: options.now() + COMMAND_TIME });
@@ -134,7 +133,7 @@ function kvPlace(store: string, path: string, settings: VaultSettings): { mount:
 }
 
 /** The chunk with TLS is loaded where an address asks for it: it costs a launch more than all else here. */
-async function wireTo(options: VaultOptions, settings: VaultSettings, address: string): Promise<Wire> {
+async function wireTo(options: StoreOptions, settings: VaultSettings, address: string): Promise<Wire> {
   if (!address.startsWith("https:")) return plainWire(address);
   const { tlsWire } = await import("./tls.ts");
   const { caFile, certFile, keyFile } = settings;

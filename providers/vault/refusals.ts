@@ -1,5 +1,5 @@
+import type { StoreOptions } from "../../src/core/provider.ts";
 import { UserError } from "../../src/errors.ts";
-import type { VaultOptions } from "./options.ts";
 import { numberOf, textOf } from "./shape.ts";
 import { dropState, readState, writeState } from "./state.ts";
 
@@ -11,7 +11,7 @@ const LOCK_MINUTES = 15;
  * therefore not tried again until the file changes, the time has passed, or `store check` is asked to try.
  * @throws UserError store-login
  */
-export function refuseRepeat(options: VaultOptions, origin: string): void {
+export function refuseRepeat(options: StoreOptions, origin: string): void {
   const refused = readState(options, "refused");
   const at = numberOf(refused, "at") ?? 0;
   if (textOf(refused, "origin") !== origin || options.now() - at > LOCK_MINUTES * 60_000) return;
@@ -21,10 +21,10 @@ export function refuseRepeat(options: VaultOptions, origin: string): void {
   });
 }
 
-export async function noteRefusal(options: VaultOptions, origin: string): Promise<void> {
+export async function noteRefusal(options: StoreOptions, origin: string): Promise<void> {
   await writeState(options, "refused", { origin, at: options.now() });
 }
 
-export function forgetRefusal(options: VaultOptions): void {
+export function forgetRefusal(options: StoreOptions): void {
   dropState(options, "refused");
 }

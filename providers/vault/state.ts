@@ -1,5 +1,5 @@
+import type { StoreOptions } from "../../src/core/provider.ts";
 import { join } from "node:path";
-import type { VaultOptions } from "./options.ts";
 import { asObject, type Json } from "./shape.ts";
 
 /**
@@ -8,7 +8,7 @@ import { asObject, type Json } from "./shape.ts";
  */
 type StateName = "token" | "secret-id" | "refused";
 
-export function readState(options: VaultOptions, name: StateName): Json | undefined {
+export function readState(options: StoreOptions, name: StateName): Json | undefined {
   const bytes = options.files.readIfExists(pathOf(options, name));
   if (bytes === undefined) return undefined;
   try {
@@ -18,11 +18,11 @@ export function readState(options: VaultOptions, name: StateName): Json | undefi
   }
 }
 
-export async function writeState(options: VaultOptions, name: StateName, state: Json): Promise<void> {
+export async function writeState(options: StoreOptions, name: StateName, state: Json): Promise<void> {
   await options.files.writePrivate(pathOf(options, name), JSON.stringify(state));
 }
 
-export function dropState(options: VaultOptions, name: StateName): void {
+export function dropState(options: StoreOptions, name: StateName): void {
   options.files.remove(pathOf(options, name));
 }
 
@@ -31,7 +31,7 @@ export function dropState(options: VaultOptions, name: StateName): void {
  * @throws UserError locked where the one that is at it does not come to an end
  */
 export async function once<T>(
-  options: VaultOptions,
+  options: StoreOptions,
   name: StateName,
   task: { readonly look: () => T | undefined; readonly work: () => Promise<T> },
 ): Promise<T> {
@@ -40,6 +40,6 @@ export async function once<T>(
   return options.lock(`${pathOf(options, name)}.lock`, async () => task.look() ?? (await task.work()));
 }
 
-function pathOf(options: VaultOptions, name: StateName): string {
+function pathOf(options: StoreOptions, name: StateName): string {
   return join(options.home, "vault", options.store, name);
 }

@@ -1,9 +1,8 @@
-import type { ResolveRequest } from "../../src/core/provider.ts";
+import type { ResolveRequest, StoreOptions } from "../../src/core/provider.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { UserError } from "../../src/errors.ts";
 import type { Client } from "./client.ts";
 import { expectOk } from "./failure.ts";
-import type { VaultOptions } from "./options.ts";
 import { objectIn, textOf } from "./shape.ts";
 import { once, readState, writeState } from "./state.ts";
 import { type Credential, expandHome, identify, originOf, readCredential } from "./credential.ts";
@@ -15,7 +14,7 @@ import { type Credential, expandHome, identify, originOf, readCredential } from 
  * @throws UserError store-incident where the token was used before, ended, or was made elsewhere
  */
 export function unwrapSecretId(
-  options: VaultOptions,
+  options: StoreOptions,
   client: Client,
   file: string,
   { creationPath, request }: { creationPath: string; request: ResolveRequest },
@@ -31,7 +30,7 @@ export function unwrapSecretId(
   return once(options, "secret-id", { look, work });
 }
 
-function kept(options: VaultOptions, file: string): Credential | undefined {
+function kept(options: StoreOptions, file: string): Credential | undefined {
   const state = readState(options, "secret-id");
   const origin = textOf(state, "origin");
   const secretId = textOf(state, "secretId");
@@ -44,7 +43,7 @@ function kept(options: VaultOptions, file: string): Credential | undefined {
 
 /** Looks where the token was made before it is used up: one that was made elsewhere carries somebody else's secret. */
 async function checkOrigin(
-  options: VaultOptions,
+  options: StoreOptions,
   client: Client,
   token: Secret,
   { file, creationPath, request }: { file: string; creationPath: string; request: ResolveRequest },
@@ -58,7 +57,7 @@ async function checkOrigin(
 }
 
 async function unwrap(
-  options: VaultOptions,
+  options: StoreOptions,
   client: Client,
   token: Secret,
   { file, request }: { file: string; request: ResolveRequest },
@@ -70,7 +69,7 @@ async function unwrap(
   return secretId ?? raise(incident(options, file, "held no secret id"));
 }
 
-function usedUp(options: VaultOptions, file: string): UserError {
+function usedUp(options: StoreOptions, file: string): UserError {
   return incident(
     options,
     file,
@@ -78,7 +77,7 @@ function usedUp(options: VaultOptions, file: string): UserError {
   );
 }
 
-function incident(options: VaultOptions, file: string, what: string): UserError {
+function incident(options: StoreOptions, file: string, what: string): UserError {
   return new UserError("store-incident", `store ${options.store}: incident: the wrapped secret id in ${file} ${what}`, {
     hint: "destroy the secret id at the vault, look into its audit log, and deliver a new one",
   });

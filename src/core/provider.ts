@@ -162,7 +162,22 @@ export interface ProviderOptions {
   readonly now: () => number;
 }
 
+/** What a provider that is configured gets beside that. */
+export interface StoreOptions extends ProviderOptions {
+  /** The store's entry in `config.jsonc`, as it was parsed from JSON, without the name of its provider. */
+  readonly settings: unknown;
+  /** What `~` stands for. */
+  readonly userHome: string;
+  readonly platform: NodeJS.Platform;
+  /** The machine's name, for the store's audit log. */
+  readonly host: string;
+  /** A number in [0, 1). */
+  readonly chance: () => number;
+  /** Resolves a reference to a store that needs no login: a bootstrap password kept in the local one. */
+  readonly lookUp?: (ref: SecretRef) => Promise<{ readonly value: Secret; readonly version?: number }>;
+}
+
 /** What a provider's folder exports. */
 export interface ProviderModule {
-  open(options: ProviderOptions): Provider;
+  open(options: StoreOptions): Provider | Promise<Provider>;
 }

@@ -4,8 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
 import { open } from "../../../providers/vault/provider.ts";
-import type { VaultOptions } from "../../../providers/vault/options.ts";
-import type { LeaseJournal, Provider, ResolveRequest } from "../../../src/core/provider.ts";
+import type { LeaseJournal, Provider, ResolveRequest, StoreOptions } from "../../../src/core/provider.ts";
 import { parseRef } from "../../../src/core/ref.ts";
 import { Secret } from "../../../src/core/secret.ts";
 import { UserError } from "../../../src/errors.ts";
@@ -16,7 +15,7 @@ import { type OpenBao, ROOT_TOKEN } from "../../servers/openbao.ts";
 /** A home for one store, and the provider over it. */
 export interface TestStore {
   readonly home: string;
-  readonly options: VaultOptions;
+  readonly options: StoreOptions;
   open(): Promise<Required<Provider>>;
   /** Writes a private file under the home and returns its path. */
   file(name: string, text: string, mode?: number): string;
@@ -24,7 +23,7 @@ export interface TestStore {
 
 export interface StoreSetup {
   readonly settings: Readonly<Record<string, unknown>>;
-  readonly options?: Partial<VaultOptions>;
+  readonly options?: Partial<StoreOptions>;
 }
 
 /** A store named `team` with a home of its own, gone after the test. */
@@ -32,7 +31,7 @@ export function testStore({ settings, options = {} }: StoreSetup): TestStore {
   const home = mkdtempSync(join(tmpdir(), "vault-home-"));
   onTestFinished(() => rmSync(home, { recursive: true, force: true }));
   const random = () => randomBytes(8).toString("hex");
-  const whole: VaultOptions = {
+  const whole: StoreOptions = {
     store: "team",
     home,
     userHome: home,
