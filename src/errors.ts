@@ -42,6 +42,7 @@ export type ErrorCode =
   | "store-denied"
   | "store-login"
   | "store-incident"
+  | "store-key"
   | "cannot-write"
   | "not-approved"
   | "unsafe-environment"
@@ -74,6 +75,7 @@ const exitOf: Record<ErrorCode, number> = {
   "store-denied": EXIT.refused,
   "store-login": EXIT.refused,
   "store-incident": EXIT.refused,
+  "store-key": EXIT.unavailable,
   "cannot-write": EXIT.cannotWrite,
   "not-approved": EXIT.notApproved,
   "unsafe-environment": EXIT.notApproved,

@@ -1,5 +1,5 @@
 import { isSegment, parseRef } from "../../src/core/ref.ts";
-import type { SettingsReader } from "./reader.ts";
+import type { SettingsReader } from "../../src/core/settings-reader.ts";
 
 /** How we log in. What is secret about it lies in a file or in the local store; here are only the names of those. */
 export type AuthSettings =

@@ -4,7 +4,7 @@ import { expectOk } from "./failure.ts";
 import { type KvMount, readKv, readMetadata } from "./kv.ts";
 import { ask, type Session } from "./session.ts";
 import { asObject, member, objectIn, textsOf } from "./shape.ts";
-import { inParallel } from "./parallel.ts";
+import { inParallel } from "../../src/core/parallel.ts";
 
 /** Paths of a mount, in order; a mount of this depth and no deeper is looked through. */
 const MOST_DEPTH = 16;

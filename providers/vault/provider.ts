@@ -7,7 +7,7 @@ import { createClient } from "./client.ts";
 import { plainWire, type Wire } from "./exchange.ts";
 import { type KvMount, removeKv, writeKv } from "./kv.ts";
 import { kvMounts, placeOf } from "./mounts.ts";
-import { inParallel } from "./parallel.ts";
+import { inParallel } from "../../src/core/parallel.ts";
 import { createParent, type Parent } from "./parent.ts";
 import { rightsFor, rightsText } from "./policy.ts";
 import { resolveRefs } from "./resolve.ts";

@@ -5,7 +5,7 @@ import { UserError } from "../../src/errors.ts";
 import { issue } from "./engine.ts";
 import { readKv } from "./kv.ts";
 import { placeOf } from "./mounts.ts";
-import { inParallel } from "./parallel.ts";
+import { inParallel } from "../../src/core/parallel.ts";
 import type { Session } from "./session.ts";
 import type { VaultSettings } from "./settings.ts";
 

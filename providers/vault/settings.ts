@@ -1,6 +1,7 @@
+import { isAddress, parseUrl } from "../../src/core/address.ts";
 import { isSegment } from "../../src/core/ref.ts";
 import { type AuthSettings, readAuth } from "./auth.ts";
-import { type SettingsReader, readSettings } from "./reader.ts";
+import { type SettingsReader, readSettings } from "../../src/core/settings-reader.ts";
 
 /** A store of kind `vault` in `config.jsonc`: where it is and how to log in, and no secret. */
 export interface VaultSettings {
@@ -102,28 +103,9 @@ function seconds(settings: SettingsReader, name: string): number | undefined {
   return text === undefined ? undefined : Number(text.slice(0, -1)) * (UNITS[text.slice(-1)] ?? 1);
 }
 
-/**
- * An address is https, or http to this machine: over the network a token would be readable by everyone on the way.
- * It is an origin: no user, no path, no query.
- */
-export function isAddress(text: string): boolean {
-  const url = parseUrl(text);
-  if (url === undefined || url.username !== "" || url.password !== "") return false;
-  if (url.pathname !== "/" || url.search !== "" || url.hash !== "") return false;
-  return url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname));
-}
-
 function isProxy(text: string): boolean {
   const url = parseUrl(text);
   return url?.protocol === "http:" && url.username === "" && url.pathname === "/" && url.search === "";
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host);
-}
-
-function parseUrl(text: string): URL | undefined {
-  return URL.canParse(text) ? new URL(text) : undefined;
 }
 
 /** One or more segments of the reference grammar. */

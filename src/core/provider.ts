@@ -4,7 +4,7 @@ import type { SecretRef } from "./ref.ts";
 import type { Secret } from "./secret.ts";
 
 /** A kind of store. */
-export type ProviderName = "local" | "vault";
+export type ProviderName = "local" | "vault" | "aws";
 
 /** One `run`: who asks for secrets, for the audit log and for scoped credentials. */
 export interface LaunchIdentity {
@@ -84,6 +84,12 @@ export interface ResolvedSecret {
 /** The fields of one secret, by name. */
 export type Fields = Readonly<Record<string, Secret>>;
 
+/** Where a secret was found: for stores that keep such a note beside it. */
+export interface SecretOrigin {
+  readonly client?: string;
+  readonly server?: string;
+}
+
 /** What may be told of a secret without its value. `path` has no store name. */
 export interface SecretSummary {
   readonly path: string;
@@ -118,7 +124,11 @@ export interface Provider {
    * `ifVersion` is the version that must be current for the write to happen; 0 means that the path must not exist.
    * @throws UserError secret-exists where another version is current, cannot-write where the system refuses
    */
-  put?(path: string, fields: Fields, condition: { readonly ifVersion: number }): Promise<number>;
+  put?(
+    path: string,
+    fields: Fields,
+    condition: { readonly ifVersion: number; readonly origin?: SecretOrigin },
+  ): Promise<number>;
   /** Every secret of the store, in the order of their paths. */
   list?(): Promise<readonly SecretSummary[]>;
   /**

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isAddress, parseVaultSettings } from "../../../providers/vault/settings.ts";
+import { parseVaultSettings } from "../../../providers/vault/settings.ts";
+import { isAddress } from "../../../src/core/address.ts";
 import { UserError } from "../../../src/errors.ts";
 
 const WHOLE = {

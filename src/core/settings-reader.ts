@@ -1,4 +1,4 @@
-import { UserError } from "../../src/errors.ts";
+import { UserError } from "../errors.ts";
 
 /** Reads the members of one object of settings; every name must have been asked for. */
 export interface SettingsReader {
@@ -9,6 +9,11 @@ export interface SettingsReader {
   /** A list of one or more strings, or one string. */
   texts(name: string, valid: (text: string) => boolean): string[];
   choice<T extends string | number | boolean>(name: string, among: readonly T[]): T | undefined;
+  /** An object that goes to others as it is: what they make of it is their business. */
+  object(name: string): Readonly<Record<string, unknown>> | undefined;
+  flag(name: string): boolean | undefined;
+  /** A whole number within the bounds. */
+  number(name: string, least: number, most: number): number | undefined;
   /** An object of strings. */
   strings(name: string): Readonly<Record<string, string>> | undefined;
   group<T>(name: string, read: (inner: SettingsReader) => T): T | undefined;
@@ -69,6 +74,17 @@ function readerOf(place: string, value: Readonly<Record<string, unknown>>, asked
       const given = take(name);
       if (given === undefined) return undefined;
       return among.find((each) => each === given) ?? fail(name, `must be one of ${among.join(", ")}`);
+    },
+    object(name) {
+      const given = take(name);
+      return given === undefined || isObject(given) ? given : fail(name, "must be an object");
+    },
+    flag: (name) => reader.choice(name, [true, false]),
+    number(name, least, most) {
+      const given = take(name);
+      if (given === undefined) return undefined;
+      if (typeof given === "number" && Number.isInteger(given) && given >= least && given <= most) return given;
+      return fail(name, `must be a whole number from ${least} to ${most}`);
     },
     strings(name) {
       const given = take(name);

@@ -1,0 +1,111 @@
+import { state } from "@aws-sdk/core/client";
+import { fromEnv } from "@aws-sdk/credential-provider-env";
+import type { AwsSettings } from "./settings.ts";
+
+/** As the SDK's clients take them. */
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+  readonly expiration?: Date;
+}
+
+export type CredentialSource = () => Promise<Credentials>;
+
+/** What every client of the SDK is made with. */
+export interface ClientSettings {
+  readonly credentials: CredentialSource;
+  readonly region?: string;
+  readonly profile?: string;
+  readonly endpoint?: string;
+  readonly maxAttempts: number;
+  readonly requestHandler: {
+    readonly connectionTimeout: number;
+    readonly requestTimeout: number;
+    readonly throwOnRequestTimeout: boolean;
+  };
+}
+
+/** Milliseconds: for a connection, and for one answer. */
+const CONNECTION_TIME = 2000;
+export const TRY_TIME = 3000;
+const METADATA_TIME = 1000;
+
+/**
+ * Retries are ours (`calls.ts`), under one deadline for all; the SDK's time-outs would otherwise only warn, or not be at
+ * all.
+ */
+export function clientSettings(
+  settings: AwsSettings,
+  credentials: CredentialSource,
+  endpoint: string | undefined,
+): ClientSettings {
+  // Node 20 is what we support, and stderr is the client's log: the notice would stand there at each launch.
+  state.warningEmitted = true;
+  const { region, profile } = settings;
+  return {
+    credentials,
+    maxAttempts: 1,
+    requestHandler: { connectionTimeout: CONNECTION_TIME, requestTimeout: TRY_TIME, throwOnRequestTimeout: true },
+    ...(region !== undefined && { region }),
+    ...(profile !== undefined && { profile }),
+    ...(endpoint !== undefined && { endpoint }),
+  };
+}
+
+/**
+ * The SDK's own order: environment, profile (keys, SSO, process, web identity, a role of another profile), web identity
+ * of the environment, container, and the machine's metadata only where the settings ask for it: elsewhere that last step
+ * is seconds of silence. The SDK's `defaultProvider` leaves it out only for an environment variable, which the servers
+ * that we start would see.
+ */
+export function credentialSource(settings: AwsSettings): CredentialSource {
+  const links = linksOf(settings);
+  return async () => {
+    let last: unknown;
+    for (const link of links) {
+      try {
+        // Each link is asked only where the one before had nothing.
+        // oxlint-disable-next-line no-await-in-loop
+        return await link();
+      } catch (error) {
+        if (!mayTryNext(error)) throw error;
+        last = error;
+      }
+    }
+    throw last;
+  };
+}
+
+function linksOf(settings: AwsSettings): readonly CredentialSource[] {
+  if (settings.profile !== undefined) return [profileLink(settings.profile)];
+  return [fromEnv(), profileLink(undefined), webIdentityLink, containerLink, ...(settings.imds ? [metadataLink] : [])];
+}
+
+/** Loaded where they are needed: most launches have keys in a file. */
+function profileLink(profile: string | undefined): CredentialSource {
+  return async () => {
+    const { fromIni } = await import("@aws-sdk/credential-provider-ini");
+    return fromIni(profile === undefined ? {} : { profile })();
+  };
+}
+
+async function webIdentityLink(): Promise<Credentials> {
+  const { fromTokenFile } = await import("@aws-sdk/credential-provider-web-identity");
+  return fromTokenFile()();
+}
+
+async function containerLink(): Promise<Credentials> {
+  const { fromHttp } = await import("@aws-sdk/credential-provider-http");
+  return fromHttp({ timeout: METADATA_TIME, maxRetries: 1 })();
+}
+
+async function metadataLink(): Promise<Credentials> {
+  const { fromInstanceMetadata } = await import("@smithy/credential-provider-imds");
+  return fromInstanceMetadata({ timeout: METADATA_TIME, maxRetries: 0 })();
+}
+
+/** The SDK's errors say whether the next source may be tried. */
+function mayTryNext(error: unknown): boolean {
+  return error instanceof Error && "tryNextLink" in error && error.tryNextLink === true;
+}
