@@ -21,7 +21,7 @@ function build(context: Context, done: (exit: number) => void): Command {
     .option("--config <file>", "this config (may be repeated)", repeat)
     .option("--client <id>", "the configs of this client (may be repeated)", repeat)
     .option("--server <name>", "only this server (may be repeated)", repeat)
-    .option("--store <name>", "the store to move them to", "local")
+    .option("--store <name>", "the store to move them to, where it is not the default one")
     .option("--dry-run", "show the plan and touch nothing")
     .option("--yes", "do not ask")
     .option("--json", "print the plan and its outcome as JSON")
@@ -72,6 +72,19 @@ function build(context: Context, done: (exit: number) => void): Command {
     .option("--json", "print the list as JSON")
     .action(async (options) => end((await import("./commands/ps.ts")).runPs(context, options)));
 
+  command("reap", "give back what launches that were killed have left")
+    .option("--launch <id>", "of this launch only")
+    .option("--json", "print what was given back as JSON")
+    .action(async (options) => end((await import("./commands/reap.ts")).runReap(context, options)));
+
+  command("revoke", "take the credentials of live launches away")
+    .argument("[entry]", "CLIENT/SERVER")
+    .option("--all", "of every launch")
+    .option("--json", "print what was revoked as JSON")
+    .action(async (entry, options) => end((await import("./commands/reap.ts")).runRevoke(context, entry, options)));
+
+  addStoreCommands(command("store", "set up where secrets are kept"), context, end);
+
   command("doctor", "tell what is wrong, and the next command")
     .option("--fix", "mend what can be mended")
     .option("--json", "print the checks as JSON")
@@ -87,6 +100,54 @@ function build(context: Context, done: (exit: number) => void): Command {
   // Handled by the launcher before this file is loaded; here for --help.
   command("run", "start a server with its secrets: mcp-secrets run --entry CLIENT/SERVER -- COMMAND [ARG...]");
   return program;
+}
+
+function addStoreCommands(store: Command, context: Context, end: (exit: Promise<number>) => Promise<void>): void {
+  const load = () => import("./commands/store.ts");
+  store
+    .command("add")
+    .description("set up a store in config.jsonc; secrets stay in their files")
+    .argument("<name>", "as references will name it")
+    .requiredOption("--provider <kind>", "vault")
+    .option("--address <url>", "a node of the cluster (may be repeated)", repeat)
+    .option("--namespace <path>", "the namespace of the vault")
+    .option("--ca-file <file>", "PEM of the authorities that may vouch for the server")
+    .option("--cert-file <file>", "PEM of our certificate")
+    .option("--key-file <file>", "PEM of its key")
+    .option("--proxy <url>", "http://HOST:PORT; those of the environment are ignored")
+    .option("--auth <method>", "token, approle, jwt, kubernetes, userpass or cert")
+    .option("--auth-mount <path>", "where the method is mounted, if not at its name")
+    .option("--role <name>", "for jwt, kubernetes and cert")
+    .option("--role-id <id>", "for approle")
+    .option("--user <name>", "for userpass")
+    .option("--credential-file <file>", "the token, secret id, JWT or password, in a file of mode 0600")
+    .option("--password-ref <reference>", "a password in the local store")
+    .option("--wrapped-for <role>", "the secret id is wrapped, and was made for this role")
+    .option("--mount <name=path>", "NAME=PATH, NAME=kv1:PATH or NAME=engine:PATH (may be repeated)", repeat)
+    .option("--token-role <name>", "a token role for launches; {server} stands for the server")
+    .action(async (name, options) => end((await load()).runStoreAdd(context, name, options)));
+  store
+    .command("list")
+    .description("list the stores")
+    .option("--json", "print the list as JSON")
+    .action(async (options) => end((await load()).runStoreList(context, options)));
+  store
+    .command("check")
+    .description("log in, look at the rights, and print the policy that is missing")
+    .argument("[name]", "the store; the default one where none is named")
+    .option("--json", "print the findings as JSON")
+    .action(async (name, options) => end((await load()).runStoreCheck(context, name, options)));
+  store
+    .command("default")
+    .description("choose where migrate puts secrets")
+    .argument("<name>", "the store")
+    .action(async (name) => end((await load()).runStoreDefault(context, name)));
+  store
+    .command("policy")
+    .description("print the least rights that a server needs")
+    .requiredOption("--server <name>", "as the configs name it")
+    .option("--store <name>", "of its references to this store")
+    .action(async (options) => end((await load()).runStorePolicy(context, options)));
 }
 
 function completable(command: Command): Completable {

@@ -87,12 +87,15 @@ const exitOf: Record<ErrorCode, number> = {
   "command-not-found": EXIT.notFound,
 };
 
+const BRAND: unique symbol = Symbol.for("mcp-secrets/UserError");
+
 /**
  * Something the user can mend. `message` tells what happened and to which entry and reference, `hint` is the exact next
  * command; both in lower case, without a full stop, and never with a value of a secret.
  */
 export class UserError extends Error {
   override readonly name = "UserError";
+  readonly [BRAND] = true;
   readonly code: ErrorCode;
   readonly hint: string | undefined;
 
@@ -104,6 +107,11 @@ export class UserError extends Error {
 
   get exit(): number {
     return exitOf[this.code];
+  }
+
+  /** The built program has several chunks, each with a copy of this class: an error of one is an error of all. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null && BRAND in value;
   }
 }
 

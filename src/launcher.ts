@@ -54,12 +54,13 @@ function launchContext(): RunContext {
   const files = createFiles({ platform, random });
   const lock = createLock({ pid, now: Date.now, random });
   const replace = replacer();
+  const host = { home, files, lock, now: Date.now, userHome, platform, hostname: hostname(), random };
   return {
     env,
     platform,
     userHome,
     home,
-    hostname: hostname(),
+    hostname: host.hostname,
     uid: process.getuid?.() ?? -1,
     pid,
     ppid: process.ppid,
@@ -71,7 +72,8 @@ function launchContext(): RunContext {
     err: tell,
     programs: { probe: probeProgram, inspect: inspectProgram, ...(replace === undefined ? {} : { replace }) },
     loadProcesses: async () => (await import("./io/processes.ts")).createProcesses(),
-    openStore: (store) => openStore({ home, files, lock, now: Date.now }, store),
+    openStore: (store) => openStore(host, store),
+    self: [process.execPath, __filename],
   };
 }
 

@@ -19,11 +19,14 @@ import { createTransport } from "./transport.ts";
 /** For a command that names no deadline of its own: `list`, `set`, `rm`. */
 const COMMAND_TIME = 30_000;
 
+/** `folder` is missing where no KV mount is set up: then nothing can be stored. */
+type VaultProvider = Required<Omit<Provider, "folder">> & Pick<Provider, "folder">;
+
 /**
  * A store in HashiCorp Vault or OpenBao.
  * @throws UserError config-invalid
  */
-export async function open(options: StoreOptions): Promise<Required<Provider>> {
+export async function open(options: StoreOptions): Promise<VaultProvider> {
   const settings = parseVaultSettings(options.store, options.settings);
   const wires = await Promise.all(settings.addresses.map((address) => wireTo(options, settings, address)));
   const transport = createTransport({ store: options.store, wires, now: options.now, chance: options.chance });
@@ -32,12 +35,14 @@ export async function open(options: StoreOptions): Promise<Required<Provider>> {
   return { ...providerOf(options, settings, parent), close: () => transport.close() };
 }
 
-function providerOf(options: StoreOptions, settings: VaultSettings, parent: Parent): Omit<Required<Provider>, "close"> {
+function providerOf(options: StoreOptions, settings: VaultSettings, parent: Parent): Omit<VaultProvider, "close"> {
   const { store } = options;
   const least = settings.launch === "none" ? 0 : settings.launch.minTtl * 1000;
   const request = (): ResolveRequest => ({ deadline: options.now() + COMMAND_TIME });
   const kvAt = (path: string) => kvPlace(store, path, settings);
+  const [first] = kvMounts(settings.mounts);
   return {
+    ...(first !== undefined && { folder: first.name }),
     resolve: (refs, asked) =>
       withParent(parent, asked, least, (session) =>
         resolveRefs(session, settings.mounts, refs, { request: asked, leased: async () => {} }),

@@ -30,6 +30,8 @@ export type AuditEvent =
   | "approved"
   | "launched"
   | "ended"
+  | "ending"
+  | "revoked"
   | "migrated"
   | "restored";
 

@@ -17,7 +17,8 @@ const HEAD = ["REFERENCE", "FIELDS", "VERSION", "AGE"];
 
 /** `list`: what is stored, never a value. Ends with 1 where something stored cannot be read. */
 export async function runList(context: Context, options: ListOptions): Promise<number> {
-  const listed = (await Promise.all(configuredStores().map(({ name }) => listStore(context, name)))).flat();
+  const stores = await configuredStores(context);
+  const listed = (await Promise.all(stores.map(({ name }) => listStore(context, name)))).flat();
   if (options.json === true) context.terminal.out(asJson(listed));
   else context.terminal.out(asText(listed, context.now()));
   return listed.some(({ problem }) => problem !== undefined) ? EXIT.findings : EXIT.ok;

@@ -16,10 +16,11 @@ import { storeSecrets } from "../migrate/store.ts";
 import { confirm } from "./confirm.ts";
 import { type Gathered, gather, type Selection } from "./gather.ts";
 import { offerSample } from "./sample.ts";
-import { openSeal, openStore } from "../stores.ts";
+import { defaultStore, openSeal, openStore } from "../stores.ts";
 
 export interface MigrateOptions extends Selection {
-  readonly store: string;
+  /** The default store where none is named. */
+  readonly store?: string;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
@@ -67,12 +68,13 @@ function nothingFound({ configs, failures }: Gathered, { config, client, json }:
 
 async function prepare(context: Context, options: MigrateOptions): Promise<Prepared> {
   const gathered = gather(context, options);
-  const provider = await openStore(context, options.store);
+  const name = options.store ?? (await defaultStore(context));
+  const provider = await openStore(context, name);
   const wanted = gathered.configs.some(({ input }) => input.entries.some(({ findings }) => findings.length > 0));
   const known = wanted ? ((await provider.readAll?.()) ?? []) : [];
   const inputs = gathered.configs.map(({ input }) => input);
   const launcher = entryCommand(context);
-  return { ...gathered, provider, plan: makePlan(inputs, known, { store: options.store, launcher }) };
+  return { ...gathered, provider, plan: makePlan(inputs, known, { store: name, launcher, folder: provider.folder }) };
 }
 
 function show(context: Context, { plan, configs, failures }: Prepared): void {

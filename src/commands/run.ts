@@ -9,6 +9,8 @@ import { checkApproval } from "../launch/approvals.ts";
 import { buildChild, type ChildPlan } from "../launch/child.ts";
 import { findCommand, type FoundCommand } from "../launch/command.ts";
 import { clientEnvironment } from "../launch/parent-env.ts";
+import type { Keeper, KeeperEvent, KeeperHost } from "../launch/keeper.ts";
+import { noteFolder } from "../launch/lease-folder.ts";
 import { launchRefs, refKey } from "../launch/references.ts";
 import { forgetLaunch, recordLaunch, versionsOf } from "../launch/registry.ts";
 import { canReplace, resettingSignals } from "../launch/replace.ts";
@@ -38,6 +40,8 @@ export interface RunContext extends Pick<
   /** Loaded where a child is supervised. */
   readonly loadProcesses: () => Promise<Processes>;
   readonly openStore: (name: string) => Promise<Provider>;
+  /** The words that start this program again. */
+  readonly self: readonly string[];
 }
 
 export interface RunOptions {
@@ -75,13 +79,15 @@ export function parseRun(args: readonly string[]): RunOptions {
 export async function runServer(context: RunContext, { entry, words }: RunOptions): Promise<Ending> {
   const view = { words, env: clientEnvironment(context.env) };
   const launch: Launch = { entry, words, view, id: context.random(), refs: launchRefs(words, view.env) };
+  const keeper = await keeperFor(context, launch);
   try {
-    const { secrets, plan, found } = await prepare(context, launch);
+    const { secrets, plan, found } = await prepare(context, launch, keeper);
     const spec = specOf(context, launch, plan, found);
     noteLaunch(context, launch, secrets);
-    replaceIfPossible(context, launch, spec);
-    return await startChild(context, launch, spec);
+    await replaceIfPossible(context, keeper, spec);
+    return await startChild(context, launch, { spec, keeper });
   } catch (error) {
+    await keeper?.release();
     if (error instanceof UserError && error.code !== "cannot-write") {
       const outcome = error.code === "not-approved" || error.code === "refused" ? "denied" : "failed";
       audit(context, launch, { event: "launched", outcome, code: error.code });
@@ -97,14 +103,19 @@ interface Prepared {
 }
 
 /** Nothing is read from a store before the approval was checked and the program found. */
-async function prepare(context: RunContext, launch: Launch): Promise<Prepared> {
+async function prepare(context: RunContext, launch: Launch, keeper: Keeper | undefined): Promise<Prepared> {
   const approval = checkApproval(context, launch.entry, launch.view);
   const found = search(context, launch);
-  const secrets = await resolveAll(launch.refs, {
+  const { secrets, scopes } = await resolveAll(launch.refs, {
     launch: { id: launch.id, entry: launch.entry },
     now: context.now,
     openStore: context.openStore,
+    journalFor(store) {
+      if (keeper === undefined) throw new Error("the local store gives nothing that must be given back");
+      return keeper.journalFor(store);
+    },
   });
+  keeper?.keep(scopes);
   const plan = buildChild(
     launch.view.env,
     launch.words.slice(1),
@@ -170,19 +181,26 @@ function noteLaunch(context: RunContext, launch: Launch, secrets: readonly Resol
 }
 
 /** Returns only where the server is better started as a child. */
-function replaceIfPossible(context: RunContext, _launch: Launch, spec: ChildSpec): void {
+async function replaceIfPossible(context: RunContext, keeper: Keeper | undefined, spec: ChildSpec): Promise<void> {
   const { replace, inspect } = context.programs;
-  if (replace === undefined) return;
+  if (replace === undefined || keeper?.holds() === true) return;
+  await keeper?.release();
   const wrapped = resettingSignals(spec, "/usr/bin/env");
   if (wrapped !== undefined && canReplace(spec, inspect) && canReplace(wrapped, inspect)) replace(wrapped);
 }
 
-async function startChild(context: RunContext, launch: Launch, spec: ChildSpec): Promise<Ending> {
+async function startChild(
+  context: RunContext,
+  launch: Launch,
+  { spec, keeper }: { readonly spec: ChildSpec; readonly keeper: Keeper | undefined },
+): Promise<Ending> {
   const processes = await context.loadProcesses();
   const group = context.platform !== "win32" && !processes.hasTerminal();
   try {
-    const { ended } = await supervise(processes, { ...spec, group }, supervisionOf(context, processes, group));
+    const supervision = { ...supervisionOf(context, processes, group), onEnding: () => void keeper?.release() };
+    const { ended } = await supervise(processes, { ...spec, group }, supervision);
     const ending = await ended;
+    await keeper?.release();
     audit(context, launch, { event: "ended", outcome: "ok", ended: ending.signal ?? ending.code ?? 0 });
     return ending;
   } catch (error) {
@@ -211,6 +229,28 @@ function startFailure({ words }: Launch, error: unknown): unknown {
     hint: "start it by hand to see why",
     cause: error,
   });
+}
+
+/** Loaded where a launch may have something to give back, or a dead one has left something. */
+async function keeperFor(context: RunContext, launch: Launch): Promise<Keeper | undefined> {
+  const needed = launch.refs.some(({ store }) => store !== "local");
+  if (!needed && context.files.list(noteFolder(context.home)).length === 0) return undefined;
+  const { createKeeper, reapTheDead } = await import("#keeper");
+  const host = keeperHost(context, launch);
+  await reapTheDead(host);
+  return needed ? createKeeper(host) : undefined;
+}
+
+function keeperHost(context: RunContext, launch: Launch): KeeperHost {
+  const tell = (event: KeeperEvent) => {
+    if (event.type === "revoked") {
+      return audit(context, launch, { event: "revoked", outcome: event.whole ? "ok" : "failed" });
+    }
+    const time = new Date(event.at).toISOString();
+    context.err(`[mcp-secrets] ${event.what} ends at ${time}: restart the server in its client\n`);
+    return audit(context, launch, { event: "ending", outcome: "ok" });
+  };
+  return { ...context, launch: launch.id, entry: launch.entry, tell };
 }
 
 function audit(

@@ -114,6 +114,8 @@ export interface StoredValue {
  * References that reach it name its own store; those of one path are read once.
  */
 export interface Provider {
+  /** What the paths of new secrets begin with, where a path cannot begin with anything. */
+  readonly folder?: string;
   /**
    * One answer for each reference, in order.
    * @throws UserError secret-not-found, secret-corrupt, store-unavailable or store-locked, naming the reference

@@ -26,6 +26,8 @@ export interface Supervision {
   readonly group: boolean;
   /** Ends the child and its descendants by force, where signals do not (Windows). */
   readonly endTree?: (pid: number) => void;
+  /** Called once, at the first sign of the end, whatever it is. */
+  readonly onEnding?: () => void;
 }
 
 /**
@@ -35,7 +37,7 @@ export interface Supervision {
 export async function supervise(
   processes: Processes,
   spec: ChildSpec,
-  { platform, group, endTree }: Supervision,
+  { platform, group, endTree, onEnding }: Supervision,
 ): Promise<Supervised> {
   const watcher = platform === "win32" ? undefined : processes.watch(WATCHER_SCRIPT);
   let target: number | undefined;
@@ -51,6 +53,7 @@ export async function supervise(
     processes.after(killAfter, () => send("SIGKILL"));
     if (ending) return;
     ending = true;
+    onEnding?.();
     processes.after(TERM_AFTER, () => send("SIGTERM"));
   };
   // Before the spawn: a client may signal at once.
@@ -68,6 +71,7 @@ export async function supervise(
     // At a terminal the end of input is the user's Control-D, which is the child's business.
     if (group) processes.onInputEnd(() => beginEnd(KILL_AFTER));
     const ended = child.ended.then((how) => {
+      if (!ending) onEnding?.();
       // With processes of its group left, the watcher takes our end for what it is.
       if (target !== undefined && (!group || !processes.signal(target, 0))) watcher?.dismiss();
       return how;

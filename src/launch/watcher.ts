@@ -20,3 +20,26 @@ done
 kill -s KILL -- "$target" 2>/dev/null
 exit 0
 `;
+
+/** What starts this program again from a shell that has nothing of our environment. */
+export interface Restart {
+  readonly self: readonly string[];
+  readonly home: string;
+  readonly userHome: string;
+}
+
+/**
+ * The program of the watcher that stands by for leases, for sh(1): it waits for the end of its stdin, which is ours, and
+ * then gives back what the journal says that the launch holds. Without a launch it does so at once, for all dead ones.
+ */
+export function reapScript({ self, home, userHome }: Restart, launch: string | undefined): string {
+  const env = [`HOME=${userHome}`, `MCPS_HOME=${home}`].map(quote).join(" ");
+  const words = [...self, "reap", ...(launch === undefined ? [] : ["--launch", launch])].map(quote).join(" ");
+  const wait = launch === undefined ? "" : "while read -r word; do :; done\n";
+  return `trap '' HUP INT QUIT TERM PIPE\n${wait}exec /usr/bin/env ${env} ${words} </dev/null\n`;
+}
+
+/** sh(1): nothing is special between single quotes but the quote itself. */
+function quote(word: string): string {
+  return `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}

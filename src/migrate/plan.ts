@@ -28,6 +28,8 @@ export interface KnownSecret {
 
 export interface PlanOptions {
   readonly store: string;
+  /** What the paths of new secrets begin with, where the store wants it. */
+  readonly folder?: string | undefined;
   readonly launcher: EntryCommand;
 }
 
@@ -76,7 +78,7 @@ export interface Plan {
 
 /** What to store and what to write for `inputs`, given what the store holds. */
 export function makePlan(inputs: readonly PlanInput[], known: readonly KnownSecret[], options: PlanOptions): Plan {
-  const places = new Places(known, options.store);
+  const places = new Places(known, options);
   const configs = inputs.map((input) => planConfig(input, places, options.launcher));
   const used = new Set(configs.flatMap(({ findings }) => findings.map(({ reference }) => reference)));
   return { configs, secrets: places.planned().filter(({ ref }) => used.has(ref)) };
@@ -266,11 +268,13 @@ function difference(place: TextAt, after: string): Edit {
 /** Where secrets are, and go: one value has one place, and a name that is taken gets a number. */
 class Places {
   readonly #store: string;
+  readonly #folder: string;
   readonly #byValue = new Map<string, PlannedSecret>();
   readonly #paths = new Set<string>();
 
-  constructor(known: readonly KnownSecret[], store: string) {
+  constructor(known: readonly KnownSecret[], { store, folder }: PlanOptions) {
     this.#store = store;
+    this.#folder = folder === undefined ? "" : `${folder}/`;
     for (const { path, field, value } of known) {
       this.#paths.add(path.toLowerCase());
       const ref = field === DEFAULT_FIELD ? { store, path } : { store, path, field };
@@ -282,7 +286,8 @@ class Places {
     const there = this.#byValue.get(value);
     if (there !== undefined) return there.ref;
     // Compared in lower case: some file systems do not tell the two apart.
-    const path = firstFree(secretPath(server, name), (candidate) => !this.#paths.has(candidate.toLowerCase()));
+    const named = `${this.#folder}${secretPath(server, name)}`;
+    const path = firstFree(named, (candidate) => !this.#paths.has(candidate.toLowerCase()));
     const ref = { store: this.#store, path };
     this.#paths.add(path.toLowerCase());
     this.#byValue.set(value, { ref, value: new Secret(value), known: false });

@@ -16,7 +16,7 @@ import { type OpenBao, ROOT_TOKEN } from "../../servers/openbao.ts";
 export interface TestStore {
   readonly home: string;
   readonly options: StoreOptions;
-  open(): Promise<Required<Provider>>;
+  open(): ReturnType<typeof open>;
   /** Writes a private file under the home and returns its path. */
   file(name: string, text: string, mode?: number): string;
 }
