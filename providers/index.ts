@@ -3,8 +3,9 @@ import type { ProviderModule, ProviderName } from "../src/core/provider.ts";
 /** The providers by name; each is loaded only when a store of its kind is used. */
 export const providers = {
   local: () => import("./local/index.ts"),
-  // A chunk of its own, dist/vault.cjs: a launch that needs only the local store loads nothing of it.
+  // Chunks of their own, dist/vault.cjs and dist/aws.cjs: a launch that needs only the local store loads nothing of them.
   vault: () => import("#vault"),
+  aws: () => import("#aws"),
 } satisfies Record<ProviderName, () => Promise<ProviderModule>>;
 
 export const loadSeal = () => import("./local/seal.ts");

@@ -1,7 +1,5 @@
-import { inParallel } from "../../src/core/parallel.ts";
 import type { ResolveRequest, SecretSummary, StoredValue } from "../../src/core/provider.ts";
 import { isSegment } from "../../src/core/ref.ts";
-import { UserError } from "../../src/errors.ts";
 import type { SecretsApi } from "./client.ts";
 import { isRolePath, nameOf } from "./names.ts";
 import { isRead, missing, readSecrets, type Reading } from "./read.ts";

@@ -57,8 +57,10 @@ export function createSecretsApi(settings: ClientSettings, calls: Calls): Secret
         client.send(new DescribeSecretCommand({ SecretId: name }), options),
       ),
     create: async (input, request) => {
-      await send({ operation: "CreateSecret", target: input.Name ?? "", hidden: input.SecretString }, request, (options) =>
-        client.send(new CreateSecretCommand(input), options),
+      await send(
+        { operation: "CreateSecret", target: input.Name ?? "", hidden: input.SecretString },
+        request,
+        (options) => client.send(new CreateSecretCommand(input), options),
       );
     },
     put: async (input, request) => {

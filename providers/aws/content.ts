@@ -29,9 +29,13 @@ export function parseContent(text: string): ReadonlyMap<string, Secret> {
 export function formatContent(store: string, name: string, fields: Fields): string {
   const text = textFor(fields);
   if (Buffer.byteLength(text) <= MOST_BYTES) return text;
-  throw new UserError("refused", `store ${store}: ${name} is larger than the ${MOST_BYTES} bytes Secrets Manager takes`, {
-    hint: "keep it in another store",
-  });
+  throw new UserError(
+    "refused",
+    `store ${store}: ${name} is larger than the ${MOST_BYTES} bytes Secrets Manager takes`,
+    {
+      hint: "keep it in another store",
+    },
+  );
 }
 
 function textFor(fields: Fields): string {

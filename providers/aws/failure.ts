@@ -93,7 +93,7 @@ function kindOf(error: unknown): Kind {
   if (name === "InvalidRequestException") return /replica/i.test(said) ? "replica" : "refused";
   const known = Object.hasOwn(KIND_OF_NAME, name) ? KIND_OF_NAME[name] : undefined;
   if (known === "denied" && /\bkms\b/i.test(said)) return "key";
-  if (known === "login" && /expired/i.test(said)) return "expired";
+  if (known === "login" && /expired|\bsso\b/i.test(said)) return "expired";
   return known ?? kindOfStatus(statusOf(error));
 }
 
@@ -179,15 +179,14 @@ function hintFor(kind: Kind, store: string, call: Call): string {
 
 function saidBy(error: unknown, call: Call): string {
   const name = error instanceof Error || error instanceof DOMException ? error.name : "failure";
-  const said = `${systemCode(error) ?? name}: ${messageOf(error)}`;
-  return plain(call.hidden === undefined ? said : hide(said, call.hidden));
+  const message = messageOf(error);
+  const mayTell = call.hidden === undefined || !tells(message, call.hidden);
+  return plain(`${systemCode(error) ?? name}${mayTell ? `: ${message}` : ""}`);
 }
 
-/** A server might say back what it was sent, whole or in parts. */
-function hide(said: string, content: string): string {
-  const parts = [content, ...[...content.matchAll(/"((?:[^"\\]|\\.){4,})"/g)].map(([, text]) => text ?? "")];
-  const known = parts.filter((part) => part !== "");
-  return known.toSorted((a, b) => b.length - a.length).reduce((text, part) => text.replaceAll(part, "[secret]"), said);
+/** A server might say back what it was sent, in any notation: a message with any word of it is not passed on. */
+function tells(message: string, content: string): boolean {
+  return [...content.matchAll(/[\p{L}\p{N}]{3,}/gu)].some(([word]) => message.includes(word));
 }
 
 /** One short line. */

@@ -38,6 +38,8 @@ export interface RoleSettings {
   readonly policyArns: readonly string[];
   /** False where the role's trust policy grants neither `sts:TagSession` nor `sts:SetSourceIdentity`. */
   readonly tagSession: boolean;
+  /** Into the variables of the server, once; or by a loopback server that gives it fresh ones as long as it runs. */
+  readonly deliver: "env" | "container-credentials";
 }
 
 /** Seconds: what STS allows (API reference of AssumeRole), and what it gives where it is not asked. */
@@ -78,14 +80,17 @@ function readStoreRole(settings: SettingsReader): RoleSettings | undefined {
   const externalId = settings.text("externalId", isExternalId);
   const tagSession = settings.flag("tagSession") ?? true;
   if (arn === undefined) return undefined;
-  return { arn, duration: LEAST_DURATION, policyArns: [], tagSession, ...present({ externalId }) };
+  return { arn, duration: LEAST_DURATION, policyArns: [], tagSession, deliver: "env", ...present({ externalId }) };
 }
 
 function readRole(role: SettingsReader): RoleSettings {
   const optional = { externalId: role.text("externalId", isExternalId), policy: role.object("policy") };
+  const deliver = role.choice("deliver", ["env", "container-credentials"]) ?? "env";
   return {
     arn: role.required("arn", isRoleArn),
-    duration: role.number("duration", LEAST_DURATION, MOST_DURATION) ?? DURATION,
+    // What can be renewed need not live long.
+    duration: role.number("duration", LEAST_DURATION, MOST_DURATION) ?? (deliver === "env" ? DURATION : LEAST_DURATION),
+    deliver,
     policyArns: role.has("policyArns") ? role.texts("policyArns", isArn) : [],
     tagSession: role.flag("tagSession") ?? true,
     ...present(optional),
@@ -99,7 +104,9 @@ function readRecovery(settings: SettingsReader): number {
 }
 
 /** Without the members that are undefined. */
-function present<T extends Readonly<Record<string, unknown>>>(members: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+function present<T extends Readonly<Record<string, unknown>>>(
+  members: T,
+): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const kept = Object.entries(members).filter(([, value]) => value !== undefined);
   return Object.fromEntries(kept) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }

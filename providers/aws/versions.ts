@@ -17,7 +17,9 @@ const FOREIGN = 2 ** 32;
 
 /** The token for `content` as version `number` of the secret `name`. */
 export function tokenFor(key: Buffer, name: string, number: number, content: string): string {
-  const hash = createHmac("sha256", key).update(digest(name, String(number), content)).digest("hex");
+  const hash = createHmac("sha256", key)
+    .update(digest(name, String(number), content))
+    .digest("hex");
   const slot = number.toString(16).padStart(8, "0");
   return `${slot}-${hash.slice(0, 4)}-8${hash.slice(4, 7)}-8${hash.slice(7, 10)}-${hash.slice(10, 22)}`;
 }

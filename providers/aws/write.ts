@@ -101,7 +101,10 @@ async function update(
   const { token, number } = candidate(writer, name, staged, content);
   if (staged.current === undefined) {
     // Nothing to move the label from, and nothing that could be lost.
-    await api.put({ SecretId: name, SecretString: content, ClientRequestToken: token, VersionStages: [CURRENT] }, request);
+    await api.put(
+      { SecretId: name, SecretString: content, ClientRequestToken: token, VersionStages: [CURRENT] },
+      request,
+    );
     return number;
   }
   const label = labelFor(token);
@@ -127,7 +130,8 @@ async function update(
 function candidate(writer: Writer, name: string, staged: Staged, content: string): { token: string; number: number } {
   for (const id of staged.all.keys()) {
     const number = numberOf(id);
-    const left = staged.all.get(id)?.includes(labelFor(id)) === true && tokenFor(writer.key, name, number, content) === id;
+    const left =
+      staged.all.get(id)?.includes(labelFor(id)) === true && tokenFor(writer.key, name, number, content) === id;
     if (left) return { token: id, number };
   }
   const number = nextNumber(staged);

@@ -51,6 +51,8 @@ export interface LeaseJournal {
   intent(): Promise<void>;
   made(credential: LaunchCredential): Promise<void>;
   leased(lease: Lease): Promise<void>;
+  /** Somebody asked for what is this launch's alone, and did not get it. */
+  refused?(what: string): void;
 }
 
 /** What could not be given back; empty where all is gone. */

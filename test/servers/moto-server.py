@@ -1,0 +1,23 @@
+"""moto's server, with one answer put right: a read without a stage gives the version that holds AWSCURRENT, as the
+service has it, and not the one that was stored last."""
+
+import sys
+
+from moto.secretsmanager.models import SecretsManagerBackend
+
+plain = SecretsManagerBackend.get_secret_value
+
+
+def get_secret_value(self, secret_id, version_id, version_stage):
+    if not version_id and not version_stage and self._is_valid_identifier(secret_id):
+        versions = self.secrets[secret_id].versions.values()
+        if any("AWSCURRENT" in version["version_stages"] for version in versions):
+            version_stage = "AWSCURRENT"
+    return plain(self, secret_id, version_id, version_stage)
+
+
+SecretsManagerBackend.get_secret_value = get_secret_value
+
+from moto.server import main  # noqa: E402
+
+main(sys.argv[1:])
