@@ -102,6 +102,14 @@ const notesOf = (home: Home) => {
   return existsSync(folder) ? readdirSync(folder) : [];
 };
 
+/** Waits for the note of the only launch to go, and for the process that gave its things back to say so and end. */
+async function reaped(home: Home): Promise<void> {
+  const log = join(home.home, ".mcp-secrets/audit/audit.jsonl");
+  const count = () => readFileSync(log, "utf8").split(`"event":"revoked"`).length;
+  await expect.poll(() => notesOf(home), { timeout: 20_000 }).toEqual([]);
+  await expect.poll(count, { timeout: 20_000 }).toBeGreaterThan(1);
+}
+
 describe("from the command line", () => {
   test("a store is added, checked, listed; a second of its name is refused; config.jsonc keeps its comments", async () => {
     const { home, cli } = await makeTeam();
@@ -187,8 +195,8 @@ describe("a launch", () => {
     running.kill();
     await running.ended;
     await expect.poll(() => logsIn(postgres, running.shown), { timeout: 10_000 }).toBe(false);
-    await expect.poll(liveTokens, { timeout: 10_000 }).toBe(0);
-    await expect.poll(() => notesOf(team.home), { timeout: 10_000 }).toEqual([]);
+    await reaped(team.home);
+    expect(await liveTokens()).toBe(0);
   });
 
   test("whose watcher is killed as well is cleaned up by reap, and by the next launch", async () => {
@@ -207,8 +215,8 @@ describe("a launch", () => {
         next.closeInput();
         await next.ended;
       }
-      await expect.poll(() => logsIn(postgres, running.shown), { timeout: 10_000 }).toBe(false);
-      await expect.poll(() => notesOf(team.home), { timeout: 10_000 }).toEqual([]);
+      await reaped(team.home);
+      expect(await logsIn(postgres, running.shown)).toBe(false);
       expect(await liveTokens()).toBe(0);
     }
   });
@@ -232,7 +240,7 @@ describe("a launch", () => {
     expect(done).toMatchObject({ code: 77, stdout: "" });
     expect(done.stderr).toContain("hint: mcp-secrets store policy --store team --server denied");
     expect(await liveTokens()).toBe(0);
-    await expect.poll(() => notesOf(team.home), { timeout: 10_000 }).toEqual([]);
+    await reaped(team.home);
   });
 
   test("of the local store loads nothing of the vault's code", async () => {
