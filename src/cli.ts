@@ -147,6 +147,7 @@ function addStoreCommands(store: Command, context: Context, end: (exit: Promise<
     .description("print the least rights that a server needs")
     .requiredOption("--server <name>", "as the configs name it")
     .option("--store <name>", "of its references to this store")
+    .option("--config <file>", "as this config refers to them (may be repeated)", repeat)
     .action(async (options) => end((await load()).runStorePolicy(context, options)));
 }
 

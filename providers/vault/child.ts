@@ -111,8 +111,9 @@ export async function renewChild(child: Child, request: ResolveRequest): Promise
 /** Ends the session's own token; answers before what was leased with it is gone: leases are ended first. */
 export async function revokeSelf(session: Session, request: ResolveRequest): Promise<void> {
   const reply = await session.client.write("auth/token/revoke-self", {}, { ...ask(session, request), perTry: PER_TRY });
-  // 403: the token is gone already.
-  if (reply.status !== 403) expectOk(session.store, reply);
+  // A policy that denies is told in other words (`1 error occurred: …`) than a token that is gone already.
+  const gone = reply.status === 403 && reply.said === "permission denied";
+  if (!gone) expectOk(session.store, reply);
 }
 
 /** Ends another token by its accessor; one that is gone already is no error. */
@@ -128,10 +129,13 @@ function metaOf({ id, entry, host }: LaunchIdentity & { readonly host: string })
 }
 
 function notAllowed(store: string, reply: Reply, server: string): UserError {
-  const cause = refusal(store, reply);
-  return new UserError("store-denied", cause.message, {
-    hint: `mcp-secrets store policy --store ${store} --server ${server}`,
-  });
+  return lackingPolicy(refusal(store, reply), store, server);
+}
+
+/** The error of a launch that may not: with the command that prints what it needs. */
+export function lackingPolicy(cause: UserError, store: string, server: string): UserError {
+  const hint = `mcp-secrets store policy --store ${store} --server ${server}`;
+  return new UserError("store-denied", cause.message, { hint });
 }
 
 function raise(error: UserError): never {

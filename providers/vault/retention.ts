@@ -15,7 +15,7 @@ export interface Retention {
 /** What KV v2 keeps where neither the mount nor the path says. */
 const DEFAULT_VERSIONS = 10;
 /** current, pending and previous. */
-export const VERSIONS_FOR_ROTATION = 3;
+const VERSIONS_FOR_ROTATION = 3;
 
 /** The path's own settings go before the mount's; 0 stands for "not set". KV v1 keeps one version. */
 export async function retentionOf(
@@ -40,7 +40,12 @@ export async function retentionOf(
  * Called before anything relies on an old version of a path.
  * @throws UserError refused where the mount may drop a version that is still needed
  */
-export function requireRetention(store: string, place: string, retention: Retention, versions: number): void {
+export function requireRetention(
+  store: string,
+  place: string,
+  retention: Retention,
+  versions = VERSIONS_FOR_ROTATION,
+): void {
   if (retention.maxVersions < versions) {
     throw new UserError(
       "refused",

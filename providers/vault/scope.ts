@@ -1,7 +1,8 @@
 import type { LaunchIdentity, LaunchScope, LeaseJournal, Remains, ResolveRequest } from "../../src/core/provider.ts";
 import { UserError } from "../../src/errors.ts";
-import { type Child, createChild, renewChild, revokeAccessor, revokeSelf } from "./child.ts";
+import { type Child, createChild, lackingPolicy, renewChild, revokeAccessor, revokeSelf } from "./child.ts";
 import { type LeaseLeft, renewLease, revokeLeases } from "./leases.ts";
+import { serverOf } from "./names.ts";
 import type { Parent } from "./parent.ts";
 import { resolveRefs } from "./resolve.ts";
 import { ask, type Session } from "./session.ts";
@@ -31,11 +32,11 @@ export async function openScope(
   const child = await createChild(session, settings.launch, { ...launch, host }, request);
   try {
     await journal.made(child.credential);
-    const lasting = await renewChild(child, request);
+    const lasting = await asServer(session.store, launch, () => renewChild(child, request));
     const bounded = await boundByParent(parts, session, { child: lasting, launch: settings.launch, request });
-    return childScope(parts, session, { child: bounded, journal });
+    return childScope(parts, session, { child: bounded, journal, launch });
   } catch (error) {
-    await endChild(child, [], request);
+    await endChild(child, session, [], request);
     throw error;
   }
 }
@@ -56,7 +57,7 @@ function parentScope(settings: VaultSettings, session: Session, journal: LeaseJo
 function childScope(
   parts: ScopeParts,
   parent: Session,
-  { child: first, journal }: { child: Child; journal: LeaseJournal },
+  { child: first, journal, launch }: { child: Child; journal: LeaseJournal; launch: LaunchIdentity },
 ): LaunchScope {
   const { mounts } = parts.settings;
   let child = first;
@@ -65,14 +66,16 @@ function childScope(
       return child.credential;
     },
     resolve: (refs, request) =>
-      resolveRefs(child.session, mounts, refs, { request, leased: (lease) => journal.leased(lease) }),
+      asServer(parent.store, launch, () =>
+        resolveRefs(child.session, mounts, refs, { request, leased: (lease) => journal.leased(lease) }),
+      ),
     renew: (lease, request) => renewLease(child.session, lease, request),
     async extend(request) {
       const renewed = await renewChild(child, request);
       child = renewed.orphan ? renewed : await extendParent(parts, parent, renewed, request);
       return child.credential;
     },
-    end: (leases, request) => endChild(child, idsOf(leases), request),
+    end: (leases, request) => endChild(child, parent, idsOf(leases), request),
   };
 }
 
@@ -100,11 +103,32 @@ async function extendParent(parts: ScopeParts, parent: Session, child: Child, re
   return { ...child, credential: { ...credential, expiresAt: Math.min(credential.expiresAt, ends) } };
 }
 
-/** Leases first, each waited for: a token's own end is answered before its leases are gone. */
-async function endChild(child: Child, leases: readonly string[], request: ResolveRequest): Promise<Remains> {
+/**
+ * Leases first, each waited for: a token's own end is answered before its leases are gone. Where its policy does not let
+ * the token end itself, its parent ends it.
+ */
+async function endChild(
+  child: Child,
+  parent: Session,
+  leases: readonly string[],
+  request: ResolveRequest,
+): Promise<Remains> {
+  const { id } = child.credential;
   const left = await revokeLeases(child.session, leases, request);
-  const gone = await succeeded(() => revokeSelf(child.session, request));
-  return { leases: idsOf(gone ? notEnding(left) : left), credentials: gone ? [] : [child.credential.id] };
+  const gone =
+    (await succeeded(() => revokeSelf(child.session, request))) ||
+    (await succeeded(() => revokeAccessor(parent, id, request)));
+  return { leases: idsOf(gone ? notEnding(left) : left), credentials: gone ? [] : [id] };
+}
+
+/** What the launch's own token may not do is for its server's policy to grant. */
+async function asServer<T>(store: string, launch: LaunchIdentity, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof UserError) || error.code !== "store-denied") throw error;
+    throw lackingPolicy(error, store, serverOf(launch.entry));
+  }
 }
 
 /** What a launch that is gone has left: its leases, then its token by the accessor. */

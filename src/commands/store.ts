@@ -167,13 +167,14 @@ export async function runStoreDefault(context: Context, name: string): Promise<n
 }
 
 export interface StorePolicyOptions {
+  readonly config?: readonly string[];
   readonly server: string;
   readonly store?: string;
 }
 
 /** `store policy --server NAME`: the least rights for the references that the configs hold for that server. */
 export async function runStorePolicy(context: Context, options: StorePolicyOptions): Promise<number> {
-  const all = referencesOf(context, options.server);
+  const all = referencesOf(context, options);
   const store = options.store ?? all.find((ref) => ref.store !== "local")?.store ?? readSettings(context).defaultStore;
   const refs = all.filter((ref) => ref.store === store);
   if (refs.length === 0) {
@@ -194,8 +195,8 @@ function policyOf(provider: Provider, store: string, server: string, refs: reado
 }
 
 /** What the entries of a server refer to, in every config that is found. */
-function referencesOf(context: Context, server: string): SecretRef[] {
-  const { configs } = gather(context, {});
+function referencesOf(context: Context, { config, server }: StorePolicyOptions): SecretRef[] {
+  const { configs } = gather(context, config === undefined ? {} : { config });
   return configs.flatMap(({ input }) =>
     input.entries
       .filter(({ entry }) => entry.server === server)

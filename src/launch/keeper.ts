@@ -85,10 +85,8 @@ export function createKeeper(host: KeeperHost): Keeper {
     },
     holds: () => leases > 0,
     release() {
-      if (tending === undefined) {
-        watcher?.dismiss();
-        return Promise.resolve();
-      }
+      // A launch that failed half-way has given back what it got; its watcher looks once more at what it noted.
+      if (tending === undefined) return Promise.resolve();
       released ??= giveBack(tending);
       return released;
     },

@@ -117,17 +117,25 @@ function tendedLease({ scope, secrets }: StoreScope, first: Lease, { request, ho
 type Scheduling = TendingOptions & { readonly state: { readonly over: boolean } };
 
 function schedule(item: Tended, failures: number, scheduling: Scheduling): void {
-  const { now, chance, after } = scheduling;
-  const step = nextStep(item.term, now(), failures, chance());
-  after(Math.min(LONGEST, Math.max(0, step.at - now())), () => void take(step, item, failures, scheduling));
+  const { now, chance } = scheduling;
+  arm(nextStep(item.term, now(), failures, chance()), item, failures, scheduling);
+}
+
+/** In several stretches, where one timer does not reach so far. */
+function arm(step: Step, item: Tended, failures: number, scheduling: Scheduling): void {
+  const { now, after, state } = scheduling;
+  const wait = Math.max(0, step.at - now());
+  after(Math.min(LONGEST, wait), () => {
+    if (state.over) return;
+    if (wait > LONGEST) arm(step, item, failures, scheduling);
+    else void take(step, item, failures, scheduling);
+  });
 }
 
 type Step = ReturnType<typeof nextStep>;
 
 async function take(step: Step, item: Tended, failures: number, scheduling: Scheduling): Promise<void> {
   const { now, state, ending } = scheduling;
-  if (state.over) return;
-  if (step.at - now() > 1_000) return schedule(item, failures, scheduling);
   try {
     if (step.type === "replace") return await replaceOrTell(item, scheduling);
     const asked = now();
