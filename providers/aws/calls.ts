@@ -15,9 +15,9 @@ export interface Calls {
   send<T>(call: Call, request: ResolveRequest, attempt: (options: CallOptions) => Promise<T>): Promise<T>;
 }
 
-/** Milliseconds: 250 doubling, less up to a half by chance, 4 s at most. */
+/** Milliseconds: 250 doubling, less up to a half by chance, 1 s at most: a launch has ten in all. */
 const FIRST_PAUSE = 250;
-const LAST_PAUSE = 4000;
+const LAST_PAUSE = 1000;
 
 /**
  * Each operation that we send may be sent twice: reads, writes with a token, and the like. A clock that is off is put

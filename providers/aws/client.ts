@@ -49,7 +49,7 @@ export function createSecretsApi(settings: ClientSettings, calls: Calls): Secret
         client.send(new GetSecretValueCommand({ SecretId: name, VersionStage: stage }), options),
       ),
     batch: (names, request) =>
-      send({ operation: "BatchGetSecretValue", target: names.join(", ") }, request, (options) =>
+      send({ operation: "BatchGetSecretValue", target: groupName(names) }, request, (options) =>
         client.send(new BatchGetSecretValueCommand({ SecretIdList: [...names] }), options),
       ),
     describe: (name, request) =>
@@ -83,4 +83,9 @@ export function createSecretsApi(settings: ClientSettings, calls: Calls): Secret
     },
     close: () => client.destroy(),
   };
+}
+
+function groupName(names: readonly string[]): string {
+  const [first = ""] = names;
+  return names.length < 2 ? first : `${first} and ${names.length - 1} more`;
 }

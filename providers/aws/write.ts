@@ -52,7 +52,7 @@ async function create(writer: Writer, name: string, content: string, write: Writ
         Name: name,
         SecretString: content,
         ClientRequestToken: tokenFor(writer.key, name, 1, content),
-        Tags: tagsOf(writer.settings, write.origin),
+        Tags: tagsOf(writer.settings, name, write.origin),
         ...(kmsKeyId !== undefined && { KmsKeyId: kmsKeyId }),
       },
       write.request,
@@ -153,10 +153,12 @@ async function unlabel(
   }
 }
 
-function tagsOf(settings: AwsSettings, origin: SecretOrigin = {}): { Key: string; Value: string }[] {
+/** `migrate` names a secret after its server: the first segment of its path. */
+function tagsOf(settings: AwsSettings, name: string, origin: SecretOrigin = {}): { Key: string; Value: string }[] {
+  const [server, ...rest] = name.slice(settings.prefix.length).split("/");
   const tags = {
     managed: "true",
-    server: origin.server,
+    server: origin.server ?? (rest.length === 0 ? undefined : server),
     client: origin.client,
     owner: settings.owner,
   };

@@ -32,6 +32,8 @@ export type AuditEvent =
   | "ended"
   | "ending"
   | "revoked"
+  /** Somebody asked for what is a launch's alone. */
+  | "intruded"
   | "migrated"
   | "restored";
 

@@ -246,6 +246,10 @@ function keeperHost(context: RunContext, launch: Launch): KeeperHost {
     if (event.type === "revoked") {
       return audit(context, launch, { event: "revoked", outcome: event.whole ? "ok" : "failed" });
     }
+    if (event.type === "intruded") {
+      context.err(`[mcp-secrets] refused: ${event.what}\n`);
+      return audit(context, launch, { event: "intruded", outcome: "denied" });
+    }
     const time = new Date(event.at).toISOString();
     context.err(`[mcp-secrets] ${event.what} ends at ${time}: restart the server in its client\n`);
     return audit(context, launch, { event: "ending", outcome: "ok" });

@@ -30,6 +30,18 @@ export interface StoreAddOptions {
   /** `NAME=PATH`, with `engine:` before the path for an engine, `kv1:` for the first version of KV. */
   readonly mount?: readonly string[];
   readonly tokenRole?: string;
+  readonly region?: string;
+  readonly profile?: string;
+  readonly prefix?: string;
+  readonly roleArn?: string;
+  readonly externalId?: string;
+  readonly kmsKeyId?: string;
+  readonly endpoint?: string;
+  readonly stsEndpoint?: string;
+  readonly imds?: boolean;
+  readonly owner?: string;
+  /** `NAME=ARN`: roles that servers are given. */
+  readonly assume?: readonly string[];
 }
 
 /** `store add NAME`: writes a store to `config.jsonc`, once its settings are such that the provider takes them. */
@@ -39,9 +51,14 @@ export async function runStoreAdd(context: Context, name: string, options: Store
       hint: "mcp-secrets store add team --provider vault --address https://VAULT:8200",
     });
   }
-  if (options.provider !== "vault")
-    throw new UserError("usage", "there is the provider vault", { hint: "--provider vault" });
-  const settings = { provider: options.provider, ...settingsFrom(options) };
+  const from = Object.hasOwn(SETTINGS_FROM, options.provider) ? SETTINGS_FROM[options.provider] : undefined;
+  if (from === undefined) {
+    const known = Object.keys(SETTINGS_FROM);
+    throw new UserError("usage", `there are the providers ${known.join(", ")}`, {
+      hint: `--provider ${known[0] ?? ""}`,
+    });
+  }
+  const settings = { provider: options.provider, ...from(options) };
   const text = withStore(context, name, settings);
   const before = context.files.readIfExists(pathOf(context));
   await context.files.writePrivate(pathOf(context), text);
@@ -57,7 +74,39 @@ export async function runStoreAdd(context: Context, name: string, options: Store
 }
 
 /** Only what was said: everything else has its default in the provider. */
-function settingsFrom(options: StoreAddOptions): Record<string, unknown> {
+const SETTINGS_FROM: Readonly<Record<string, (options: StoreAddOptions) => Record<string, unknown>>> = {
+  vault: vaultFrom,
+  aws: awsFrom,
+};
+
+function awsFrom(options: StoreAddOptions): Record<string, unknown> {
+  const { region, profile, prefix, roleArn, externalId, kmsKeyId, endpoint, stsEndpoint, imds, owner, assume } =
+    options;
+  const roles = assume === undefined ? undefined : Object.fromEntries(assume.map(roleFrom));
+  return said({
+    region,
+    profile,
+    prefix,
+    roleArn,
+    externalId,
+    kmsKeyId,
+    endpoint,
+    stsEndpoint,
+    imds,
+    owner,
+    roles,
+  });
+}
+
+function roleFrom(text: string): [string, unknown] {
+  const at = text.indexOf("=");
+  if (at > 0) return [text.slice(0, at), { arn: text.slice(at + 1) }];
+  throw new UserError("usage", `not a role: ${text}`, {
+    hint: "--assume reader=arn:aws:iam::123456789012:role/reader",
+  });
+}
+
+function vaultFrom(options: StoreAddOptions): Record<string, unknown> {
   const auth = authFrom(options);
   const { address, namespace, caFile, certFile, keyFile, proxy, mount, tokenRole } = options;
   return said({

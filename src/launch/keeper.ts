@@ -37,7 +37,9 @@ export interface KeeperHost extends NotePlace {
 
 export type KeeperEvent =
   | { readonly type: "ending"; readonly what: string; readonly at: number }
-  | { readonly type: "revoked"; readonly whole: boolean };
+  | { readonly type: "revoked"; readonly whole: boolean }
+  /** Somebody asked for what is this launch's alone. */
+  | { readonly type: "intruded"; readonly what: string };
 
 /** A dead launch whose things could not be given back is tried again after that, in milliseconds. */
 const TRY_AGAIN = 60_000;
@@ -71,7 +73,10 @@ export function createKeeper(host: KeeperHost): Keeper {
   }
 
   return {
-    journalFor: (store) => openJournal().forStore(store, standBy),
+    journalFor: (store) => ({
+      ...openJournal().forStore(store, standBy),
+      refused: (what) => host.tell({ type: "intruded", what }),
+    }),
     keep(scopes) {
       if (scopes.length === 0) return;
       leases = scopes.flatMap(({ secrets }) => secrets).filter(({ lease }) => lease !== undefined).length;

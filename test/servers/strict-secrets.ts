@@ -121,6 +121,8 @@ function perform(secrets: Map<string, StoredSecret>, { operation, input }: Asked
       return describe(secretOf(secrets, input.SecretId), input.SecretId);
     case "GetSecretValue":
       return get(secretOf(secrets, input.SecretId), input);
+    case "ListSecrets":
+      return { SecretList: [...secrets.keys()].map((name) => ({ Name: name })) };
     case "BatchGetSecretValue":
       return batch(secrets, input);
     default:
