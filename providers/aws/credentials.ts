@@ -1,5 +1,6 @@
 import { state } from "@aws-sdk/core/client";
 import { fromEnv } from "@aws-sdk/credential-provider-env";
+import { SCHEME } from "../../src/core/ref.ts";
 import type { AwsSettings } from "./settings.ts";
 
 /** As the SDK's clients take them. */
@@ -73,13 +74,34 @@ export function credentialSource(settings: AwsSettings): CredentialSource {
         last = error;
       }
     }
-    throw last;
+    throw links.length === 1 ? last : noCredentials();
   };
+}
+
+/** Named as the SDK does. */
+function noCredentials(): Error {
+  const message = "there are no credentials in the environment, in ~/.aws or in a container";
+  return Object.assign(new Error(message), { name: "CredentialsProviderError" });
 }
 
 function linksOf(settings: AwsSettings): readonly CredentialSource[] {
   if (settings.profile !== undefined) return [profileLink(settings.profile)];
-  return [fromEnv(), profileLink(undefined), webIdentityLink, containerLink, ...(settings.imds ? [metadataLink] : [])];
+  return [
+    environmentLink,
+    profileLink(undefined),
+    webIdentityLink,
+    containerLink,
+    ...(settings.imds ? [metadataLink] : []),
+  ];
+}
+
+/**
+ * What an entry maps for its server stands in our environment as well, as references: those are nobody's keys.
+ */
+async function environmentLink(): Promise<Credentials> {
+  const found = await fromEnv()();
+  if (!found.accessKeyId.startsWith(SCHEME) && !found.secretAccessKey.startsWith(SCHEME)) return found;
+  throw Object.assign(new Error("the environment holds references"), { tryNextLink: true });
 }
 
 /** Loaded where they are needed: most launches have keys in a file. */
