@@ -11,7 +11,7 @@ import { findCommand, type FoundCommand } from "../launch/command.ts";
 import { clientEnvironment } from "../launch/parent-env.ts";
 import { launchRefs, refKey } from "../launch/references.ts";
 import { forgetLaunch, recordLaunch, versionsOf } from "../launch/registry.ts";
-import { canReplace, resettingSignals } from "../launch/replace.ts";
+import { canReplace, dyingWithParent, resettingSignals } from "../launch/replace.ts";
 import { resolveAll } from "../launch/resolve.ts";
 import { supervise } from "../launch/supervise.ts";
 import { treeKill, windowsCommand } from "../launch/windows.ts";
@@ -180,8 +180,10 @@ function replaceIfPossible(context: RunContext, _launch: Launch, spec: ChildSpec
 async function startChild(context: RunContext, launch: Launch, spec: ChildSpec): Promise<Ending> {
   const processes = await context.loadProcesses();
   const group = context.platform !== "win32" && !processes.hasTerminal();
+  const setpriv = context.env["MCPS_SETPRIV"] ?? "";
+  const wrapped = context.programs.probe(setpriv) === "program" ? dyingWithParent(spec, setpriv) : spec;
   try {
-    const { ended } = await supervise(processes, { ...spec, group }, supervisionOf(context, processes, group));
+    const { ended } = await supervise(processes, { ...wrapped, group }, supervisionOf(context, processes, group));
     const ending = await ended;
     audit(context, launch, { event: "ended", outcome: "ok", ended: ending.signal ?? ending.code ?? 0 });
     return ending;
