@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { constants } from "node:os";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -134,7 +135,7 @@ describe.each(["polite", "stubborn"])("a %s server is gone in time with its chil
   });
 });
 
-async function climb(client: ReturnType<typeof import("node:child_process").spawn>, steps: readonly Step[]) {
+async function climb(client: ChildProcess, steps: readonly Step[]) {
   const began = performance.now();
   const over = new Promise((done) => client.once("exit", done));
   for (const [at, what] of steps) {
