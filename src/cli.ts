@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import type { Completable } from "./commands/completion.ts";
 import { realContext, type Context } from "./context.ts";
-import { EXIT, UserError } from "./errors.ts";
+import { EXIT, UserError, systemCode } from "./errors.ts";
 
 /** Wiring only: options in, exit code out. Each command is loaded when it is called. */
 
@@ -170,8 +170,7 @@ function completable(command: Command): Completable {
 /** The end of the process for `error`: text or one line of JSON on stderr, and the exit code. */
 function report(error: unknown, context: Context, json: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  if (!(error instanceof UserError)) throw error;
-  const { code, exit, message, hint } = error;
+  const { code, exit, message, hint } = toUserError(error);
   if (json) {
     context.terminal.err(`${JSON.stringify({ schema: "mcp-secrets/error/1", code, exit, message, hint })}\n`);
   } else {
@@ -181,7 +180,21 @@ function report(error: unknown, context: Context, json: boolean): number {
   return exit;
 }
 
+/** What the system refused, where no command has better words for it. Anything else is a bug and keeps its stack. */
+function toUserError(error: unknown): UserError {
+  if (error instanceof UserError) return error;
+  const system = systemCode(error);
+  if (system === undefined || !/^E[A-Z0-9]+$/.test(system)) throw error;
+  const path = error instanceof Error && "path" in error && typeof error.path === "string" ? error.path : undefined;
+  return new UserError("cannot-write", `the system refuses ${path ?? "a file"}: ${system}`, {
+    hint: path === undefined ? "mcp-secrets doctor" : `ls -ld ${path}`,
+    cause: error,
+  });
+}
+
 async function main(): Promise<void> {
+  // Flushes wait for the disk, not for the processor: with more of them under way one journal commit serves many.
+  process.env["UV_THREADPOOL_SIZE"] ??= "16";
   const context = realContext();
   try {
     await build(context, (exit) => (process.exitCode = exit)).parseAsync(process.argv);

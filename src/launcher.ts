@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { randomBytes } from "node:crypto";
 import { writeSync } from "node:fs";
 import { constants, homedir, hostname } from "node:os";

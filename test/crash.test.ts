@@ -9,7 +9,7 @@ import { type Ended, type Home, LAUNCHER, LONG, execute, has, makeHome, mcpSecre
  * each: the config is the old or the new bytes, every reference in it resolves, no plaintext lies anywhere, and the
  * same command again heals. `npm test` samples the operations; `npm run test:long` takes each.
  */
-const STEP = LONG ? 1 : 4;
+const STEP = LONG ? 1 : 5;
 const TEMPORARY = ".mcp-secrets-tmp-";
 const KILL_AT = resolve(import.meta.dirname, "helpers/kill-at.cjs");
 

@@ -35,13 +35,11 @@ export function createCalls(store: string, now: () => number, chance: () => numb
     async send(call, request, attempt) {
       for (let failures = 0; ; failures += 1) {
         try {
-          // oxlint-disable-next-line no-await-in-loop
           return await tryOnce(request, attempt);
         } catch (error) {
           const pause = pauseAfter(failures, chance());
           const stop = request.signal?.aborted === true || now() + pause >= request.deadline;
           if (stop || !isTransient(error)) throw failureToError(store, call, error);
-          // oxlint-disable-next-line no-await-in-loop
           await new Promise((resolve) => setTimeout(resolve, pause));
         }
       }

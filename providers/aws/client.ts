@@ -22,8 +22,6 @@ import type { ResolveRequest } from "../../src/core/provider.ts";
 import type { Calls } from "./calls.ts";
 import type { ClientSettings } from "./credentials.ts";
 
-export type SecretDescription = DescribeSecretCommandOutput;
-export type Batch = BatchGetSecretValueCommandOutput;
 export type SecretValue = GetSecretValueCommandOutput;
 
 /** The operations of Secrets Manager that we use; each is tried again as `Calls` has it and fails in a UserError. */

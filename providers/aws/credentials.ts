@@ -67,7 +67,6 @@ export function credentialSource(settings: AwsSettings): CredentialSource {
     for (const link of links) {
       try {
         // Each link is asked only where the one before had nothing.
-        // oxlint-disable-next-line no-await-in-loop
         return await link();
       } catch (error) {
         if (!mayTryNext(error)) throw error;

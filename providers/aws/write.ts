@@ -162,8 +162,8 @@ function tagsOf(settings: AwsSettings, name: string, origin: SecretOrigin = {}):
     client: origin.client,
     owner: settings.owner,
   };
-  return Object.entries(tags).flatMap(([name, value]) =>
-    value === undefined || value === "" ? [] : [{ Key: `mcp-secrets:${name}`, Value: tagValue(value) }],
+  return Object.entries(tags).flatMap(([tag, value]) =>
+    value === undefined || value === "" ? [] : [{ Key: `mcp-secrets:${tag}`, Value: tagValue(value) }],
   );
 }
 

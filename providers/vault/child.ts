@@ -97,12 +97,17 @@ async function refuseMore(child: Child, auth: Json, asked: readonly string[], re
   );
 }
 
-/** @throws UserError why there is no longer life */
+/** @throws UserError refused where the token is gone; else why there is no longer life */
 export async function renewChild(child: Child, request: ResolveRequest): Promise<Child> {
   const { session, credential } = child;
   const asked = session.now();
   const body = { increment: `${Math.ceil(credential.duration / 1000)}s` };
   const reply = await session.client.write("auth/token/renew-self", body, ask(session, request));
+  if (isGone(reply)) {
+    throw new UserError("refused", `store ${session.store}: the token of the launch has ended`, {
+      hint: "restart the server in its client",
+    });
+  }
   const auth = objectIn(session.store, expectOk(session.store, reply), "auth");
   const expiresAt = asked + (numberOf(auth, "lease_duration") ?? 0) * 1000;
   return { ...child, credential: { ...credential, expiresAt, renewable: flagOf(auth, "renewable") } };
@@ -111,9 +116,12 @@ export async function renewChild(child: Child, request: ResolveRequest): Promise
 /** Ends the session's own token; answers before what was leased with it is gone: leases are ended first. */
 export async function revokeSelf(session: Session, request: ResolveRequest): Promise<void> {
   const reply = await session.client.write("auth/token/revoke-self", {}, { ...ask(session, request), perTry: PER_TRY });
-  // A policy that denies is told in other words (`1 error occurred: …`) than a token that is gone already.
-  const gone = reply.status === 403 && reply.said === "permission denied";
-  if (!gone) expectOk(session.store, reply);
+  if (!isGone(reply)) expectOk(session.store, reply);
+}
+
+/** A policy that denies is told in other words (`1 error occurred: …`) than a token that does not live. */
+function isGone(reply: Reply): boolean {
+  return reply.status === 403 && reply.said === "permission denied";
 }
 
 /** Ends another token by its accessor; one that is gone already is no error. */

@@ -1,2 +1,2 @@
-// Stands in for axios and debug in the bundle: node-vault loads both, and with our transport calls neither.
+// Stands in, in the bundle, for what node-vault loads and never calls the way we use it.
 module.exports = () => () => {};

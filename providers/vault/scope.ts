@@ -28,16 +28,40 @@ export async function openScope(
 ): Promise<LaunchScope> {
   const { settings, host } = parts;
   if (settings.launch === "none") return parentScope(settings, session, journal);
-  await journal.intent();
-  const child = await createChild(session, settings.launch, { ...launch, host }, request);
+  const child = await mint(session, settings.launch, { ...launch, host }, { request, journal });
   try {
-    await journal.made(child.credential);
-    const lasting = await asServer(session.store, launch, () => renewChild(child, request));
-    const bounded = await boundByParent(parts, session, { child: lasting, launch: settings.launch, request });
+    const bounded = await boundByParent(parts, session, { child, launch: settings.launch, request });
     return childScope(parts, session, { child: bounded, journal, launch });
   } catch (error) {
     await endChild(child, session, [], request);
     throw error;
+  }
+}
+
+/** A token lives for seconds until it is renewed for the first time: an election in between may take longer. */
+const MINTS = 3;
+
+/**
+ * A token whose accessor is on disk, and which lives for as long as the settings say.
+ * @throws UserError store-denied, or why there is no answer
+ */
+async function mint(
+  parent: Session,
+  settings: LaunchSettings,
+  launch: LaunchIdentity & { readonly host: string },
+  { request, journal }: { request: ResolveRequest; journal: LeaseJournal },
+): Promise<Child> {
+  for (let tries = 1; ; tries++) {
+    await journal.intent();
+    const child = await createChild(parent, settings, launch, request);
+    try {
+      await journal.made(child.credential);
+      return await asServer(parent.store, launch, () => renewChild(child, request));
+    } catch (error) {
+      await endChild(child, parent, [], request);
+      const ended = error instanceof UserError && error.code === "refused";
+      if (!ended || tries === MINTS) throw error;
+    }
   }
 }
 

@@ -13,7 +13,7 @@ import type { Keeper, KeeperEvent, KeeperHost } from "../launch/keeper.ts";
 import { noteFolder } from "../launch/lease-folder.ts";
 import { launchRefs, refKey } from "../launch/references.ts";
 import { forgetLaunch, recordLaunch, versionsOf } from "../launch/registry.ts";
-import { canReplace, resettingSignals } from "../launch/replace.ts";
+import { canReplace, dyingWithParent, resettingSignals } from "../launch/replace.ts";
 import { resolveAll } from "../launch/resolve.ts";
 import { supervise } from "../launch/supervise.ts";
 import { treeKill, windowsCommand } from "../launch/windows.ts";
@@ -196,9 +196,11 @@ async function startChild(
 ): Promise<Ending> {
   const processes = await context.loadProcesses();
   const group = context.platform !== "win32" && !processes.hasTerminal();
+  const setpriv = context.env["MCPS_SETPRIV"] ?? "";
+  const wrapped = context.programs.probe(setpriv) === "program" ? dyingWithParent(spec, setpriv) : spec;
   try {
     const supervision = { ...supervisionOf(context, processes, group), onEnding: () => void keeper?.release() };
-    const { ended } = await supervise(processes, { ...spec, group }, supervision);
+    const { ended } = await supervise(processes, { ...wrapped, group }, supervision);
     const ending = await ended;
     await keeper?.release();
     audit(context, launch, { event: "ended", outcome: "ok", ended: ending.signal ?? ending.code ?? 0 });

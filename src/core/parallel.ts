@@ -11,7 +11,6 @@ export async function inParallel<T, R>(items: readonly T[], work: (item: T) => P
       if (failures.length > 0) return;
       try {
         // One at a time within a worker: the workers together are the parallelism.
-        // oxlint-disable-next-line no-await-in-loop
         results[at] = await work(item);
       } catch (error) {
         failures.push(error);

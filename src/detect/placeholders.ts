@@ -72,15 +72,14 @@ function isWorded(text: string): boolean {
   if (/[^\x20-\x7e]/.test(text)) return FOREIGN_NOUNS.test(text);
   const parts = text.split(/[-_.:/\s]+/).filter((part) => part !== "");
   if (parts.length === 0 || !parts.every(isPlainWord)) return false;
-  const words = parts.flatMap((part) => wordsOf(part));
+  // A short word inside another is chance: `Tu` stands in `FdqxtTu`.
+  const words = parts.flatMap((part) => wordsOf(part).filter((word) => word.length > 3 || word === part.toLowerCase()));
   if (parts.length === 1) return words.some((word) => word === "your" || word === "changeme");
   return words.some((word) => INSTRUCTIONS.has(word) || NOUNS.has(word));
 }
 
 /** Letters in one case or capitalised; or a few characters such as `api03`. A number is what a person adds to a password. */
 function isPlainWord(part: string): boolean {
-  return (
-    (part.length <= 5 && /[a-z]/i.test(part)) ||
-    (part.length <= 24 && /^(?:[A-Z]?[a-z]+|[A-Z]+|[A-Z]?[a-z]+(?:[A-Z][a-z]+)+)$/.test(part))
-  );
+  if (part.length <= 5) return /^(?:[A-Z]?[a-z]+|[A-Z]+)\d{0,2}$/.test(part);
+  return part.length <= 24 && /^(?:[A-Z]?[a-z]+|[A-Z]+|[A-Z]?[a-z]+(?:[A-Z][a-z]+)+)$/.test(part);
 }

@@ -11,6 +11,8 @@ const SIGNAL_BASE = 128;
 /** Ends this process as its child ended: with its code, or by the same signal. */
 export function endAs({ code, signal }: Ending, signalNumbers: Readonly<Record<string, number>>): void {
   if (signal === null) process.exit(code ?? 0);
+  // Node ignores SIGPIPE and SIGXFSZ; taking away a handler gives back what the system does.
+  if (signal !== "SIGKILL" && signal !== "SIGSTOP") process.on(signal, () => {});
   process.removeAllListeners(signal);
   const dumps = DUMPING.includes(signal) || ALSO_DUMPING.includes(signal);
   if (!dumps || coresAreOff()) process.kill(process.pid, signal);

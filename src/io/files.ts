@@ -60,6 +60,17 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
     }
   }
 
+  /** As `writeNew`, in a folder that is made where it is missing: looking first would cost a call for every file. */
+  async function writeInto(path: string, data: Buffer | string, ready: (fd: number) => void): Promise<void> {
+    try {
+      await writeNew(path, data, ready, true);
+    } catch (error) {
+      if (systemCode(error) !== "ENOENT") throw error;
+      files.makePrivateDir(dirname(path));
+      await writeNew(path, data, ready, true);
+    }
+  }
+
   const flushDir = groupByFolder(async (path) => {
     // Windows cannot open a folder; NTFS journals the rename itself.
     if (platform === "win32") return;
@@ -84,12 +95,11 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
   }
 
   async function writeOver(path: string, data: Buffer | string, mode: number): Promise<void> {
-    files.makePrivateDir(dirname(path));
     const temporary = temporaryFor(path);
     const allow = (fd: number) => {
       if (mode !== PRIVATE_FILE) fs.fchmodSync(fd, mode);
     };
-    await writeNew(temporary, data, allow, true);
+    await writeInto(temporary, data, allow);
     await place(temporary, path, () => {
       renameOver(fs, temporary, path, platform);
       return true;
@@ -118,9 +128,8 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
     writeProgram: (path, data) => writeOver(path, data, PRIVATE_PROGRAM),
 
     async createPrivate(path, data) {
-      files.makePrivateDir(dirname(path));
       const temporary = temporaryFor(path);
-      await writeNew(temporary, data, () => {}, true);
+      await writeInto(temporary, data, () => {});
       try {
         // A link fails where the name is taken, which a rename would not.
         fs.linkSync(temporary, path);

@@ -8,7 +8,7 @@ import { lstatSync, readFileSync, readdirSync, readlinkSync } from "node:fs";
  */
 
 /** The first look is late enough not to slow down the start, in milliseconds. */
-const FIRST_LOOK = 100;
+const FIRST_LOOK = 20;
 const LOOK_EVERY = 500;
 /** Of a connected unix socket: its owner, the table of sockets, its peer (net/unix/af_unix.c). */
 const CONNECTED = 3;
@@ -32,11 +32,14 @@ function openInput(link: string, client: number): (() => boolean) | undefined {
   const [, kind, number] = /^(socket|pipe):\[(\d+)\]$/.exec(link) ?? [];
   if (number === undefined) return undefined;
   if (kind === "pipe") return stillLinked(client, link, true);
-  if (references(number) !== CONNECTED) return undefined;
   // A pair of sockets is made in one call, so that their numbers are neighbours: while the client holds the other, the
   // table, which is long on a desktop, need not be read.
-  const before = stillLinked(client, `socket:[${Number(number) - 1}]`, false);
-  return () => before?.() === true || references(number) !== LEFT;
+  const held = stillLinked(client, `socket:[${Number(number) - 1}]`, false);
+  const count = references(number);
+  // Closed before the first look: said only where both agree, and the client's descriptors are to be seen at all.
+  const closed = count === LEFT && held === undefined && namesIn(`/proc/${client}/fd`).length > 0;
+  if (count !== CONNECTED && !closed) return undefined;
+  return () => held?.() === true || references(number) !== LEFT;
 }
 
 /** True as long as a descriptor of `pid` leads to `link`; undefined where none does now. */

@@ -1,7 +1,7 @@
 import { nextStep, stoppedGrowing, type Term } from "../core/lease.ts";
 import type { LaunchScope, Lease, Remains, ResolvedSecret, ResolveRequest } from "../core/provider.ts";
 import { formatRef } from "../core/ref.ts";
-import { UserError } from "../errors.ts";
+import { type ErrorCode, UserError } from "../errors.ts";
 
 /** What one store gave a launch: the scope, and what was read with it. */
 export interface StoreScope {
@@ -132,6 +132,9 @@ function arm(step: Step, item: Tended, failures: number, scheduling: Scheduling)
   });
 }
 
+/** Nothing can be won back from what has ended, or was ended by somebody. */
+const ENDED: ReadonlySet<ErrorCode> = new Set(["refused", "store-denied"]);
+
 type Step = ReturnType<typeof nextStep>;
 
 async function take(step: Step, item: Tended, failures: number, scheduling: Scheduling): Promise<void> {
@@ -147,8 +150,7 @@ async function take(step: Step, item: Tended, failures: number, scheduling: Sche
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     if (state.over) return undefined;
-    // Nothing can be won back from what has ended, or was ended by somebody.
-    const lost = error.code === "refused" || error.code === "store-denied" || now() >= item.term.expiresAt;
+    const lost = ENDED.has(error.code) || now() >= item.term.expiresAt;
     if (lost) return ending(item.what, Math.min(now(), item.term.expiresAt));
     return schedule(item, failures + 1, scheduling);
   }

@@ -15,6 +15,8 @@ export interface StubPlace {
   readonly splits: boolean;
   /** The folder of the stable launcher. */
   readonly folder: string;
+  /** setpriv(1), where it can set the parent-death signal. */
+  readonly setpriv?: string;
 }
 
 /** Linux cuts the first line of a script off behind this many bytes (execve(2), BINPRM_BUF_SIZE). */
@@ -34,8 +36,9 @@ export function stubText(place: StubPlace): string {
  * The launcher is bound to the home that it is installed in: with another one, named by whoever wrote the config, it
  * would take that one's approvals.
  */
-function script({ version }: StubPlace): string {
+function script({ version, setpriv }: StubPlace): string {
   return [
+    ...(setpriv === undefined ? [] : [`process.env.MCPS_SETPRIV = ${JSON.stringify(setpriv)};`]),
     `process.env.MCPS_HOME = require("node:path").dirname(__dirname);`,
     `require(${JSON.stringify(`../lib/${version}/launcher.cjs`)});`,
     "",
@@ -55,14 +58,15 @@ function splitLine({ nodeFolder }: StubPlace): string | undefined {
   return undefined;
 }
 
-function shellScript({ nodeFolder, folder, version }: StubPlace): string {
+function shellScript({ nodeFolder, folder, version, setpriv }: StubPlace): string {
   const others = OTHER_NODE_FOLDERS.filter((other) => other !== nodeFolder);
   return [
     "#!/bin/sh",
     `MCPS_HOME=${quoted(folder.replace(/\/[^/]*$/, ""))}`,
+    `MCPS_SETPRIV=${quoted(setpriv ?? "")}`,
     `MCPS_O=$NODE_OPTIONS MCPS_C=$NODE_EXTRA_CA_CERTS MCPS_P=$PATH`,
     `PATH=${quoted([nodeFolder, ...others].join(":"))}:$PATH`,
-    "export MCPS_HOME MCPS_O MCPS_C MCPS_P PATH",
+    "export MCPS_HOME MCPS_SETPRIV MCPS_O MCPS_C MCPS_P PATH",
     "unset NODE_OPTIONS NODE_EXTRA_CA_CERTS",
     `exec node ${quoted(`${folder.replace(/\/[^/]*$/, "")}/lib/${version}/launcher.cjs`)} "$@"`,
     "",

@@ -49,18 +49,17 @@ export async function supervise(
     else if (endTree !== undefined) endTree(Math.abs(target));
     else processes.signal(target, name);
   };
-  const beginEnd = (killAfter: number) => {
-    processes.after(killAfter, () => send("SIGKILL"));
-    if (ending) return;
+  const beginEnd = (name?: NodeJS.Signals) => {
+    processes.after(name === "SIGTERM" ? KILL_AFTER_TERM : KILL_AFTER, () => send("SIGKILL"));
+    if (!ending && name !== "SIGTERM") processes.after(TERM_AFTER, () => send("SIGTERM"));
+    if (!ending) onEnding?.();
     ending = true;
-    onEnding?.();
-    processes.after(TERM_AFTER, () => send("SIGTERM"));
   };
   // Before the spawn: a client may signal at once.
   processes.onSignals([...END_SIGNALS, ...(platform === "win32" ? [] : OTHER_SIGNALS)], (name) => {
     if (!group && FROM_KEYBOARD.includes(name)) return;
     send(name);
-    if (isEnd(name)) beginEnd(name === "SIGTERM" ? KILL_AFTER_TERM : KILL_AFTER);
+    if (isEnd(name)) beginEnd(name);
   });
 
   try {
@@ -69,7 +68,7 @@ export async function supervise(
     watcher?.guard(target);
     for (const name of early) send(name);
     // At a terminal the end of input is the user's Control-D, which is the child's business.
-    if (group) processes.onInputEnd(() => beginEnd(KILL_AFTER));
+    if (group) processes.onInputEnd(() => beginEnd());
     const ended = child.ended.then((how) => {
       if (!ending) onEnding?.();
       // With processes of its group left, the watcher takes our end for what it is.

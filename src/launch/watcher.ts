@@ -6,10 +6,14 @@ const GRACE = 12;
  * `-123` for a group). A launcher that leaves nothing behind kills it; the end of stdin means that the launcher was killed,
  * or left processes of its child behind: SIGTERM, a grace, SIGKILL. What else is to be done for a dead
  * launcher goes after that, so that no process holds a secret that was revoked.
+ *
+ * The launcher has read secrets, so a core of it would hold them. Only once the child runs, which keeps its own limit, and
+ * by prlimit(1), which Linux has: Node cannot.
  */
 export const WATCHER_SCRIPT = `
 trap '' HUP INT QUIT TERM PIPE
 read -r target || exit 0
+[ "$(ulimit -c)" = 0 ] || prlimit --core=0 --pid "$PPID" 2>/dev/null
 while read -r word; do :; done
 kill -s TERM -- "$target" 2>/dev/null || exit 0
 tenths=0

@@ -1,10 +1,10 @@
 import type { Edit, Entry, TextAt } from "../clients/document.ts";
 import { DEFAULT_FIELD, extendsRef, formatRef, type SecretRef } from "../core/ref.ts";
-import { Secret } from "../core/secret.ts";
 import type { Finding } from "../detect/finding.ts";
 import { type Move, moveOf } from "./argv.ts";
 import { percentDecode } from "../core/url.ts";
-import { firstFree, secretPath, segment } from "./names.ts";
+import { segment } from "./names.ts";
+import { type KnownSecret, Places, type PlannedSecret } from "./places.ts";
 
 import { type EntryCommand, launcherWords, unwrap, wordsOf } from "./wrapper.ts";
 
@@ -17,13 +17,6 @@ export interface PlanInput {
   /** True where the client expands `${NAME}` itself. */
   readonly interpolates: boolean;
   readonly entries: readonly { readonly entry: Entry; readonly findings: readonly Finding[] }[];
-}
-
-/** A secret that the store holds already. */
-export interface KnownSecret {
-  readonly path: string;
-  readonly field: string;
-  readonly value: Secret;
 }
 
 export interface PlanOptions {
@@ -61,13 +54,6 @@ export interface ConfigPlan {
   readonly findings: readonly PlannedFinding[];
   readonly entries: readonly PlannedEntry[];
   readonly edits: readonly Edit[];
-}
-
-export interface PlannedSecret {
-  readonly ref: SecretRef;
-  readonly value: Secret;
-  /** True where the store holds it already under this reference. */
-  readonly known: boolean;
 }
 
 /** Plain data, made without touching anything: `--dry-run`, the confirmation and the write all use this one value. */
@@ -263,38 +249,4 @@ function difference(place: TextAt, after: string): Edit {
   while (tail < most && before.at(-1 - tail) === after.at(-1 - tail)) tail += 1;
   const text = after.slice(start, after.length - tail);
   return { type: "replace", pointer: place.pointer, start, end: before.length - tail, text };
-}
-
-/** Where secrets are, and go: one value has one place, and a name that is taken gets a number. */
-class Places {
-  readonly #store: string;
-  readonly #folder: string;
-  readonly #byValue = new Map<string, PlannedSecret>();
-  readonly #paths = new Set<string>();
-
-  constructor(known: readonly KnownSecret[], { store, folder }: PlanOptions) {
-    this.#store = store;
-    this.#folder = folder === undefined ? "" : `${folder}/`;
-    for (const { path, field, value } of known) {
-      this.#paths.add(path.toLowerCase());
-      const ref = field === DEFAULT_FIELD ? { store, path } : { store, path, field };
-      if (!this.#byValue.has(value.expose())) this.#byValue.set(value.expose(), { ref, value, known: true });
-    }
-  }
-
-  refFor(value: string, server: string, name: string): SecretRef {
-    const there = this.#byValue.get(value);
-    if (there !== undefined) return there.ref;
-    // Compared in lower case: some file systems do not tell the two apart.
-    const named = `${this.#folder}${secretPath(server, name)}`;
-    const path = firstFree(named, (candidate) => !this.#paths.has(candidate.toLowerCase()));
-    const ref = { store: this.#store, path };
-    this.#paths.add(path.toLowerCase());
-    this.#byValue.set(value, { ref, value: new Secret(value), known: false });
-    return ref;
-  }
-
-  planned(): readonly PlannedSecret[] {
-    return [...this.#byValue.values()];
-  }
 }

@@ -1,7 +1,7 @@
 import type { Provider, ResolveRequest } from "../core/provider.ts";
 import { DEFAULT_FIELD, formatRef } from "../core/ref.ts";
 import { UserError } from "../errors.ts";
-import type { PlannedSecret } from "./plan.ts";
+import type { PlannedSecret } from "./places.ts";
 
 /** Writes under way at once: enough for the file system to make many durable with one flush. */
 const AT_ONCE = 64;

@@ -1,6 +1,7 @@
 import { jsonc } from "../../src/clients/jsonc.ts";
 import type { Finding } from "../../src/detect/finding.ts";
-import { makePlan, type KnownSecret, type Plan, type PlanInput } from "../../src/migrate/plan.ts";
+import type { KnownSecret } from "../../src/migrate/places.ts";
+import { makePlan, type Plan, type PlanInput } from "../../src/migrate/plan.ts";
 
 export const LAUNCHER = { command: "/home/u/.mcp-secrets/bin/mcp-secrets", args: [] };
 

@@ -10,6 +10,7 @@ import { type Cluster, startCluster } from "../../servers/openbao.ts";
 import { memoryJournal, request, rootStore, secrets, type TestStore } from "./store.ts";
 
 const POLICY = `path "secret/data/*" { capabilities = ["read"] }
+path "auth/token/renew-self" { capabilities = ["update"] }
 path "auth/token/revoke-self" { capabilities = ["update"] }`;
 
 let cluster: Cluster;
