@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { state } from "@aws-sdk/core/client";
 import { fromEnv } from "@aws-sdk/credential-provider-env";
 import { SCHEME } from "../../src/core/ref.ts";
@@ -60,8 +61,8 @@ export function clientSettings(
  * is seconds of silence. The SDK's `defaultProvider` leaves it out only for an environment variable, which the servers
  * that we start would see.
  */
-export function credentialSource(settings: AwsSettings): CredentialSource {
-  const links = linksOf(settings);
+export function credentialSource(settings: AwsSettings, userHome: string): CredentialSource {
+  const links = linksOf(settings, userHome);
   return async () => {
     let last: unknown;
     for (const link of links) {
@@ -83,15 +84,10 @@ function noCredentials(): Error {
   return Object.assign(new Error(message), { name: "CredentialsProviderError" });
 }
 
-function linksOf(settings: AwsSettings): readonly CredentialSource[] {
-  if (settings.profile !== undefined) return [profileLink(settings.profile)];
-  return [
-    environmentLink,
-    profileLink(undefined),
-    webIdentityLink,
-    containerLink,
-    ...(settings.imds ? [metadataLink] : []),
-  ];
+function linksOf(settings: AwsSettings, userHome: string): readonly CredentialSource[] {
+  const profile = profileLink(settings, userHome);
+  if (settings.profile !== undefined) return [profile];
+  return [environmentLink, profile, webIdentityLink, containerLink, ...(settings.imds ? [metadataLink] : [])];
 }
 
 /**
@@ -103,12 +99,23 @@ async function environmentLink(): Promise<Credentials> {
   throw Object.assign(new Error("the environment holds references"), { tryNextLink: true });
 }
 
-/** Loaded where they are needed: most launches have keys in a file. */
-function profileLink(profile: string | undefined): CredentialSource {
+/**
+ * Loaded where it is needed. The files are the user's own, wherever `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE`
+ * point: an entry that keeps its server from them says so in those variables, and we see them first.
+ */
+function profileLink({ profile, credentialsFile, configFile }: AwsSettings, userHome: string): CredentialSource {
+  const files = {
+    filepath: expandHome(credentialsFile ?? "~/.aws/credentials", userHome),
+    configFilepath: expandHome(configFile ?? "~/.aws/config", userHome),
+  };
   return async () => {
     const { fromIni } = await import("@aws-sdk/credential-provider-ini");
-    return fromIni(profile === undefined ? {} : { profile })();
+    return fromIni(profile === undefined ? files : { ...files, profile })();
   };
+}
+
+function expandHome(path: string, userHome: string): string {
+  return path.startsWith("~/") ? join(userHome, path.slice(2)) : path;
 }
 
 async function webIdentityLink(): Promise<Credentials> {

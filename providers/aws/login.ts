@@ -30,7 +30,7 @@ const ROLE_TIME = 10_000;
 export function createLogin(options: StoreOptions, settings: AwsSettings): Login {
   const { store, now } = options;
   const calls = createCalls(store, now, options.chance);
-  const base = credentialSource(settings);
+  const base = credentialSource(settings, options.userHome);
   let loading: Promise<StsApi> | undefined;
   const sts = () => (loading ??= loadSts(store, settings, base, calls));
   const secretsWith = (source: CredentialSource) =>

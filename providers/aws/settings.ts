@@ -6,8 +6,11 @@ import { readSettings, type SettingsReader } from "../../src/core/settings-reade
 export interface AwsSettings {
   /** Where there is none: `AWS_REGION`, then the profile's. */
   readonly region?: string;
-  /** Of `~/.aws/config` and `~/.aws/credentials`; where there is none, `AWS_PROFILE`, then the SDK's own order. */
+  /** Where there is none, `AWS_PROFILE`, then the SDK's own order. */
   readonly profile?: string;
+  /** In place of `~/.aws/credentials` and `~/.aws/config`. */
+  readonly credentialsFile?: string;
+  readonly configFile?: string;
   /** Stands before a reference's path in the name of a secret. */
   readonly prefix: string;
   /** The key that new secrets are encrypted with, instead of `aws/secretsmanager`. */
@@ -59,6 +62,8 @@ export function parseAwsSettings(store: string, value: unknown): AwsSettings {
     const optional = {
       region: settings.text("region", (text) => /^[a-z0-9-]{3,40}$/.test(text)),
       profile: settings.text("profile"),
+      credentialsFile: settings.text("credentialsFile"),
+      configFile: settings.text("configFile"),
       kmsKeyId: settings.text("kmsKeyId", (text) => /^[A-Za-z0-9:/_-]{1,2048}$/.test(text)),
       endpoint: settings.text("endpoint", isAddress),
       stsEndpoint: settings.text("stsEndpoint", isAddress),

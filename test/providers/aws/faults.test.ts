@@ -1,7 +1,8 @@
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { createServer as createTlsServer } from "node:https";
+import { type AddressInfo, createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { UserError } from "../../../src/errors.ts";
+import { selfSigned } from "../../servers/certificate.ts";
 import { type Fault, startStrictSecrets, type StrictSecrets } from "../../servers/strict-secrets.ts";
 import { failureOf, request, secrets, testStore, writeIn } from "./store.ts";
 
@@ -102,6 +103,17 @@ test("nobody listens there", async () => {
   const provider = testStore({ address: `http://127.0.0.1:${port}` }).open();
   const found = await failureOf(() => provider.resolve([REF], request(300)));
   expect([found.code, found.message]).toEqual(["store-unavailable", expect.stringContaining("ECONNREFUSED")]);
+});
+
+test("a certificate that nobody vouches for", async () => {
+  const server = createTlsServer(selfSigned("localhost", ["subjectAltName=IP:127.0.0.1"]), (_, answer) => answer.end());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const provider = testStore({ address: `https://127.0.0.1:${port}` }).open();
+  const found = await failureOf(() => provider.resolve([REF], request(2000)));
+  server.closeAllConnections();
+  server.close();
+  expect([found.code, found.exit]).toEqual(["store-untrusted", 77]);
 });
 
 test("a server that says back what it was sent tells nobody the value", async () => {

@@ -139,7 +139,16 @@ describe("roles", () => {
     const actions = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"];
     const trust = { Statement: [{ Effect: "Allow", Principal: { AWS: user.arn }, Action: actions }] };
     const arn = await iam.role("r", { Version: "2012-10-17", ...allow(["secretsmanager:*"]) }, trust);
-    const { home, cli } = await makeTeam(aws.address, user, "--assume", `env=${arn}`, "--assume", `served=${arn}`);
+    const { home, cli } = await makeTeam(
+      aws.address,
+      user,
+      "--region",
+      "eu-central-1",
+      "--assume",
+      `env=${arn}`,
+      "--assume",
+      `served=${arn}`,
+    );
     const settings = join(home.home, ".mcp-secrets/config.jsonc");
     const text = readFileSync(settings, "utf8");
     const at = text.lastIndexOf(`"arn"`);
@@ -150,6 +159,9 @@ describe("roles", () => {
       AWS_SESSION_TOKEN: "mcp-secret://prod/role/env#session_token",
       AWS_CONTAINER_CREDENTIALS_FULL_URI: "mcp-secret://prod/role/served#credentials_uri",
       AWS_CONTAINER_AUTHORIZATION_TOKEN: "mcp-secret://prod/role/served#authorization_token",
+      // So that its SDK does not find the keys of the user first.
+      AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+      AWS_CONFIG_FILE: "/dev/null",
     };
     expect(await cli("store", "default", "local")).toMatchObject({ code: 0 });
     // What migrate approves besides the token that it finds.

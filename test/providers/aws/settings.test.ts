@@ -28,6 +28,8 @@ describe("settings", () => {
     const whole = {
       region: "eu-central-1",
       profile: "work",
+      credentialsFile: "~/keys",
+      configFile: "/etc/aws/config",
       prefix: "mcp/",
       kmsKeyId: "alias/mcp",
       endpoint: "http://127.0.0.1:5000",
