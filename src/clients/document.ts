@@ -6,6 +6,8 @@
 export interface TextAt {
   readonly pointer: string;
   readonly text: string;
+  /** True for a number, `true` or `false` where a string belongs: as a client hands it on. It is no secret, and stays. */
+  readonly literal?: true;
 }
 
 export interface NamedText extends TextAt {

@@ -57,9 +57,8 @@ function listOf(part: Part, name: string): readonly TextAt[] {
   const node = part.node.members.get(name)?.value;
   if (node === undefined) return [];
   const pointer = childPointer(part.pointer, name);
-  const texts = (node.type === "array" ? node.items : [node]).flatMap((item, index) =>
-    item.type === "string" ? [{ pointer: `${pointer}/${index}`, text: item.value }] : [],
-  );
+  const items = node.type === "array" ? node.items : [];
+  const texts = items.flatMap((item, index) => textAt(item, `${pointer}/${index}`) ?? []);
   if (node.type === "array" && texts.length === node.items.length) return texts;
   part.problems.push(`${name} must be an array of strings`);
   return [];
@@ -70,10 +69,18 @@ function mapOf(part: Part, name: string): readonly NamedText[] {
   if (node === undefined) return [];
   const pointer = childPointer(part.pointer, name);
   const members = node.type === "object" ? [...node.members] : [];
-  const texts = members.flatMap(([key, { value }]) =>
-    value.type === "string" ? [{ name: key, pointer: childPointer(pointer, key), text: value.value }] : [],
-  );
+  const texts = members.flatMap(([name, { value }]) => {
+    const text = textAt(value, childPointer(pointer, name));
+    return text === undefined ? [] : [{ name, ...text }];
+  });
   if (node.type === "object" && texts.length === members.length) return texts;
   part.problems.push(`${name} must be an object of strings`);
   return [];
+}
+
+/** People write `8080` and `true` where a string belongs, and clients start the server all the same. */
+function textAt(node: Node, pointer: string): TextAt | undefined {
+  if (node.type === "string") return { pointer, text: node.value };
+  if (node.type !== "literal" || node.raw === "null") return undefined;
+  return { pointer, text: String(JSON.parse(node.raw)), literal: true };
 }

@@ -1,4 +1,5 @@
 import { type ConfigPlace, locateConfigs, placeOf } from "../clients/locate.ts";
+import { clients } from "../clients/table.ts";
 import type { Context } from "../context.ts";
 import { UserError } from "../errors.ts";
 import { type ReadConfig, readConfig } from "../migrate/read.ts";
@@ -27,11 +28,28 @@ export function gather(context: Context, selection: Selection): Gathered {
       failures.push({ place, error });
     }
   }
+  checkServers(configs, failures.length, selection.server);
   return { configs, failures };
+}
+
+/** A server that is nowhere is a mistake of the user, not a clean bill. */
+function checkServers(configs: readonly ReadConfig[], failures: number, servers: readonly string[] = []): void {
+  const known = new Set(
+    configs.flatMap(({ document }) => [...document.entries, ...document.problems]).map(({ server }) => server),
+  );
+  const missing = servers.find((server) => !known.has(server));
+  if (missing === undefined || failures > 0) return;
+  throw new UserError("usage", `no config has a server ${missing}`, { hint: "mcp-secrets scan lists the configs" });
 }
 
 function select(context: Context, { config, client }: Selection): readonly ConfigPlace[] {
   if (config !== undefined) return config.map((path) => placeOf(context, path));
+  const unknown = client?.find((id) => !clients.some((row) => row.id === id));
+  if (unknown !== undefined) {
+    throw new UserError("usage", `there is no client ${unknown}`, {
+      hint: `clients: ${clients.map(({ id }) => id).join(", ")}; any other config: --config FILE`,
+    });
+  }
   const found = locateConfigs(context);
   return client === undefined ? found : found.filter((place) => client.includes(place.row.id));
 }

@@ -10,7 +10,7 @@ import { saveApprovals } from "../launch/approvals.ts";
 import { entryCommand, installLauncher } from "../launch/install.ts";
 import { applyConfig, isUnsettled, settleJournal } from "../migrate/apply.ts";
 import { Journal } from "../migrate/journal.ts";
-import { makePlan, type Plan } from "../migrate/plan.ts";
+import { type ConfigPlan, makePlan, type Plan } from "../migrate/plan.ts";
 import { type ConfigReport, outcomeText, planTable, reportJson, reportsOf } from "../migrate/report.ts";
 import { storeSecrets } from "../migrate/store.ts";
 import { confirm } from "./confirm.ts";
@@ -84,8 +84,16 @@ function show(context: Context, { plan, configs, failures }: Prepared): void {
   }
   for (const config of plan.configs) {
     terminal.out(`${printable(config.path)}\n`);
-    terminal.out(config.findings.length === 0 ? "nothing to do\n" : planTable(config));
+    if (config.findings.length > 0) terminal.out(planTable(config));
+    else if (config.edits.length === 0) terminal.out("nothing to do\n");
+    for (const { server, id } of config.entries.filter((entry) => !isFound(config, entry.server))) {
+      terminal.out(`${printable(server)}: its references get the launcher, as ${id}\n`);
+    }
   }
+}
+
+function isFound({ findings }: ConfigPlan, server: string): boolean {
+  return findings.some(({ finding }) => finding.server === server);
 }
 
 /** Where there is nothing to do, what an earlier run left is still to be finished. */
@@ -194,7 +202,8 @@ function finish(context: Context, options: MigrateOptions, reports: readonly Con
   const { terminal } = context;
   if (options.json === true) terminal.out(reportJson("migrate", reports));
   else for (const report of reports) terminal.out(outcomeText(report));
-  for (const { path, error, problems, plan } of reports) {
+  for (const { path, error, problems, empty, plan } of reports) {
+    if (empty === true) terminal.err(`[mcp-secrets] warning: ${printable(path)} has no servers under mcpServers\n`);
     if (error !== undefined) {
       terminal.err(`[mcp-secrets] error: ${printable(error.message)}\n`);
       if (error.hint !== undefined) terminal.err(`[mcp-secrets] hint: ${error.hint}\n`);

@@ -1,14 +1,19 @@
 import { join } from "node:path";
 import { appendAudit } from "../audit/log.ts";
-import type { Context } from "../context.ts";
-import { formatTable, printable } from "../core/table.ts";
-import { EXIT, UserError } from "../errors.ts";
-import { replaceConfig, settleJournal } from "../migrate/apply.ts";
-import { Journal, type Migration } from "../migrate/journal.ts";
-import { undo } from "../migrate/restore.ts";
 import { placeOf } from "../clients/locate.ts";
+import type { Context } from "../context.ts";
+import { parseRef } from "../core/ref.ts";
+import type { Seal } from "../core/seal.ts";
+import { Secret } from "../core/secret.ts";
+import { formatTable, printable } from "../core/table.ts";
+import { percentDecode } from "../core/url.ts";
+import { EXIT, UserError } from "../errors.ts";
+import { isUnsettled, replaceConfig, settleJournal } from "../migrate/apply.ts";
+import { Journal, type Migration } from "../migrate/journal.ts";
+import { errorJson } from "../migrate/report.ts";
+import { type Restored, undoAll } from "../migrate/restore.ts";
+import { openSeal, openStore } from "../stores.ts";
 import { confirm } from "./confirm.ts";
-import { openSeal } from "../stores.ts";
 
 export interface RestoreOptions {
   readonly config?: readonly string[];
@@ -19,35 +24,47 @@ export interface RestoreOptions {
   readonly json?: boolean;
 }
 
-/** What undoing the migrations of one config comes to. */
+/** What undoing the migrations of one config comes to; `error` where nothing can be done. */
 interface Restoring {
   readonly config: string;
   readonly current: Buffer;
-  readonly bytes: Buffer;
-  readonly exact: boolean;
-  readonly servers: readonly string[];
-  readonly refused: readonly { readonly server: string; readonly reason: string }[];
   readonly migrations: readonly Migration[];
+  readonly undone?: Restored;
+  /** References of which the store has another value by now than the one that comes back. */
+  readonly newer: readonly string[];
+  readonly error?: UserError;
 }
+
+/** How long the store may take to say what it has now, in milliseconds. */
+const STORE_DEADLINE = 10_000;
 
 /** `restore`: back to the exact bytes, or a merge that keeps what was edited since. Returns the exit code. */
 export async function runRestore(context: Context, options: RestoreOptions): Promise<number> {
   const journal = new Journal(context.files, context.home);
-  const migrations = selected(context, journal.list(), options.config);
-  if (options.list === true) return list(context, migrations, options.json === true);
-  const plans = await plan(context, journal, migrations, options);
+  const locked = (run: () => Promise<void>) => context.lock(join(context.home, "journal", "migrate.lock"), run);
+  const touches = options.list !== true && options.dryRun !== true;
+  if (touches && isUnsettled(context.files, journal)) await locked(() => settleJournal(context.files, journal));
+  const { migrations, problems } = journal.read();
+  for (const wrong of problems) context.terminal.err(`[mcp-secrets] warning: ${wrong}\n`);
+  const open = selected(context, migrations, options.config);
+  if (options.list === true) return list(context, open, options.json === true);
+  const plans = await plan(context, journal, open, options);
   if (options.json !== true) show(context, plans);
-  const work = plans.some(({ servers }) => servers.length > 0);
-  if (work && options.dryRun !== true) {
-    const asked = await confirm(context, options, "write these configs back, with their secrets in plaintext? [y/N] ");
-    if (!asked) return EXIT.ok;
-    await context.lock(join(context.home, "journal", "migrate.lock"), async () => {
-      await settleJournal(context.files, journal);
+  if (touches && plans.some(({ undone }) => (undone?.servers.length ?? 0) > 0)) {
+    const question = "write these configs back, with their secrets in plaintext? [y/N] ";
+    if (!(await confirm(context, options, question))) return EXIT.ok;
+    await locked(async () => {
       for (const restoring of plans) await write(context, journal, restoring, options);
     });
   }
   if (options.json === true) context.terminal.out(outcomeJson(plans, options));
-  return plans.some(({ refused }) => refused.length > 0) ? EXIT.tryLater : EXIT.ok;
+  return exitOf(plans);
+}
+
+function exitOf(plans: readonly Restoring[]): number {
+  const failed = plans.find(({ error }) => error !== undefined)?.error;
+  const left = plans.some(({ undone }) => undone !== undefined && undone.refused.length + undone.gone.length > 0);
+  return failed?.exit ?? (left ? EXIT.tryLater : EXIT.ok);
 }
 
 /** Migrations that were not undone yet, of the configs named, or of all. */
@@ -72,7 +89,7 @@ function followed(context: Context, path: string): string {
   }
 }
 
-/** Undoes the migrations of each config, the newest first, in memory. */
+/** One config that cannot be restored does not stop the others. */
 async function plan(
   context: Context,
   journal: Journal,
@@ -80,48 +97,87 @@ async function plan(
   options: RestoreOptions,
 ): Promise<readonly Restoring[]> {
   const configs = [...new Set(migrations.map(({ config }) => config))];
+  return Promise.all(
+    configs.map(async (config) => {
+      const mine = migrations.filter((migration) => migration.config === config).toReversed();
+      const current = context.files.readIfExists(config) ?? Buffer.alloc(0);
+      const nothing: Restoring = { config, current, migrations: mine, newer: [] };
+      try {
+        const undone = await undoConfig(context, journal, nothing, options);
+        return { ...nothing, undone, newer: await newerValues(context, undone) };
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        return { ...nothing, error };
+      }
+    }),
+  );
+}
+
+async function undoConfig(
+  context: Context,
+  journal: Journal,
+  { config, current, migrations }: Restoring,
+  options: RestoreOptions,
+): Promise<Restored> {
+  if (context.files.look(config) === undefined) {
+    throw new UserError("not-restorable", `${config} does not exist any more`, {
+      hint: `echo '{}' > '${config}', then mcp-secrets restore --config '${config}'`,
+    });
+  }
+  const { row } = placeOf(context, config);
   const seal = await openSeal(context);
-  return configs.map((config) => {
-    const current = context.files.readIfExists(config);
-    if (current === undefined) throw new UserError("config-unreadable", `${config} does not exist any more`);
-    const { row } = placeOf(context, config);
-    const mine = migrations.filter((migration) => migration.config === config).toReversed();
-    let restoring: Restoring = {
-      config,
-      current,
-      bytes: current,
-      exact: true,
-      servers: [],
-      refused: [],
-      migrations: mine,
-    };
-    for (const migration of mine) {
-      const original = seal.open(journal.sealed(migration.id));
-      const undone = undo({
-        migration,
-        original,
-        current: restoring.bytes,
-        format: row.format,
-        keyPath: row.keyPath,
-        ...(options.server === undefined ? {} : { servers: options.server }),
-      });
-      restoring = {
-        ...restoring,
-        bytes: undone.bytes,
-        exact: restoring.exact && undone.exact,
-        servers: [...new Set([...restoring.servers, ...undone.servers])],
-        refused: [...restoring.refused, ...undone.refused],
-      };
+  const steps = migrations.map((migration) => ({ migration, original: opened(seal, journal, migration) }));
+  const servers = options.server === undefined ? {} : { servers: options.server };
+  try {
+    return undoAll(steps, { current, format: row.format, keyPath: row.keyPath, ...servers });
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(error.code, `${config}:${error.message}`, {
+      hint: "mend the file by hand, then run restore again",
+      cause: error,
+    });
+  }
+}
+
+function opened(seal: Seal, journal: Journal, { id }: Migration): Buffer {
+  const sealed = journal.sealed(id);
+  try {
+    return seal.open(sealed);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError("store-locked", `${journal.backup(id)}: ${error.message}`, {
+      hint: "mcp-secrets list shows what the store still has: every secret of the config is in it",
+      cause: error,
+    });
+  }
+}
+
+/** A value that was replaced since would be put back as it was: the user must hear of it. */
+async function newerValues(context: Context, { secrets }: Restored): Promise<readonly string[]> {
+  const newer: string[] = [];
+  for (const [text, was] of secrets) {
+    const ref = parseRef(text);
+    try {
+      const provider = await openStore(context, ref.store);
+      const [now] = await provider.resolve([ref], { deadline: context.now() + STORE_DEADLINE });
+      const same = [was, percentDecode(was)].some(
+        (value) => value !== undefined && now?.value.equals(new Secret(value)),
+      );
+      if (!same) newer.push(text);
+    } catch (error) {
+      // What the store has no more is no newer value.
+      if (!(error instanceof UserError)) throw error;
     }
-    return restoring;
-  });
+  }
+  return newer;
 }
 
 async function write(context: Context, journal: Journal, restoring: Restoring, options: RestoreOptions): Promise<void> {
-  const { config, bytes, current, servers, refused, migrations } = restoring;
-  if (servers.length === 0) return;
-  await replaceConfig(config, bytes, current, context.files);
-  const kept = (server: string) => !servers.includes(server) || refused.some((entry) => entry.server === server);
+  const { config, current, undone, migrations } = restoring;
+  if (undone === undefined || undone.servers.length === 0) return;
+  if (!undone.bytes.equals(current)) await replaceConfig(config, undone.bytes, current, context.files);
+  const open = new Set([...undone.refused.map(({ server }) => server), ...undone.gone]);
+  const kept = (server: string) => !undone.servers.includes(server) || open.has(server);
   for (const migration of migrations) {
     const left = migration.servers.filter(kept);
     await journal.write(left.length === 0 ? { ...migration, state: "restored" } : { ...migration, servers: left });
@@ -131,40 +187,67 @@ async function write(context: Context, journal: Journal, restoring: Restoring, o
 }
 
 function show(context: Context, plans: readonly Restoring[]): void {
-  const { terminal } = context;
-  if (plans.length === 0) terminal.out("nothing to restore\n");
-  for (const { config, exact, servers, refused } of plans) {
-    const how = exact ? "to the exact bytes from before" : "entry by entry: later edits stay";
-    terminal.out(`${printable(config)}: ${servers.length === 0 ? "nothing to restore" : how}\n`);
-    for (const server of servers) terminal.out(`  ${printable(server)}\n`);
-    for (const { server, reason } of refused) {
-      terminal.err(`[mcp-secrets] error: ${printable(server)} stays as it is: ${reason}\n`);
-      terminal.err(`[mcp-secrets] hint: mend the entry in ${printable(config)} by hand, then run restore again\n`);
+  if (plans.length === 0) context.terminal.out("nothing to restore\n");
+  for (const { config, undone, error, newer } of plans) {
+    const name = printable(config);
+    if (error !== undefined) tell(context, "error", error.message, error.hint);
+    if (undone === undefined) continue;
+    const how = undone.exact ? "to the exact bytes from before" : "entry by entry: later edits stay";
+    context.terminal.out(`${name}: ${undone.servers.length === 0 ? "nothing to restore" : how}\n`);
+    for (const server of undone.servers) context.terminal.out(`  ${printable(server)}\n`);
+    for (const { server, reason } of undone.refused) {
+      tell(
+        context,
+        "error",
+        `${server} stays as it is: ${reason}`,
+        `mend the entry in ${name}, then run restore again`,
+      );
     }
+    for (const server of undone.gone) {
+      tell(
+        context,
+        "warning",
+        `${server} is not in ${name} any more`,
+        "its secrets are in the store: mcp-secrets list",
+      );
+    }
+    for (const ref of newer)
+      tell(context, "warning", `the store has a newer value of ${ref} than the one that comes back`);
   }
+}
+
+function tell(context: Context, kind: "error" | "warning", text: string, hint?: string): void {
+  context.terminal.err(`[mcp-secrets] ${kind}: ${printable(text)}\n`);
+  if (hint !== undefined) context.terminal.err(`[mcp-secrets] hint: ${printable(hint)}\n`);
 }
 
 function list(context: Context, migrations: readonly Migration[], json: boolean): number {
   const rows = migrations.map(({ id, at, config, client, servers }) => ({ id, at, config, client, servers }));
   if (json) context.terminal.out(`${JSON.stringify({ schema: "mcp-secrets/restore/1", migrations: rows }, null, 2)}\n`);
   else if (rows.length === 0) context.terminal.out("nothing to restore\n");
-  else
-    context.terminal.out(
-      formatTable(
-        ["WHEN", "CONFIG", "SERVERS"],
-        rows.map((row) => [row.at, row.config, row.servers.join(", ")]),
-      ),
-    );
+  else {
+    const table = rows.map((row) => [row.at, row.config, row.servers.join(", ")]);
+    context.terminal.out(formatTable(["WHEN", "CONFIG", "SERVERS"], table));
+  }
   return EXIT.ok;
 }
 
 function outcomeJson(plans: readonly Restoring[], { dryRun }: RestoreOptions): string {
-  const configs = plans.map(({ config, exact, servers, refused }) => ({
+  const configs = plans.map(({ config, undone, newer, error }) => ({
     path: config,
-    status: servers.length === 0 ? "nothing" : dryRun === true ? "planned" : "restored",
-    exact,
-    servers,
-    refused,
+    status: statusOf(undone, dryRun === true),
+    exact: undone?.exact ?? false,
+    servers: undone?.servers ?? [],
+    gone: undone?.gone ?? [],
+    refused: undone?.refused ?? [],
+    newer,
+    ...(error === undefined ? {} : { error: errorJson(error) }),
   }));
   return `${JSON.stringify({ schema: "mcp-secrets/restore/1", configs }, null, 2)}\n`;
+}
+
+function statusOf(undone: Restored | undefined, dryRun: boolean): string {
+  if (undone === undefined) return "failed";
+  if (undone.servers.length === 0) return "nothing";
+  return dryRun ? "planned" : "restored";
 }

@@ -20,7 +20,8 @@ export async function runScan(context: Context, options: ScanOptions): Promise<n
   if (options.json === true) context.terminal.out(reportJson("scan", reports));
   else show(context, reports);
   const failed = failures[0]?.error.exit;
-  return failed ?? (reports.some(({ status }) => status === "found") ? EXIT.findings : EXIT.ok);
+  const bad = reports.some(({ status, problems }) => status === "found" || problems.length > 0);
+  return failed ?? (bad ? EXIT.findings : EXIT.ok);
 }
 
 /** Where a secret would go is the business of migrate. */
@@ -32,12 +33,17 @@ function foundOnly(config: ConfigPlan): ConfigPlan {
 function show(context: Context, reports: readonly ConfigReport[]): void {
   const { terminal } = context;
   if (reports.length === 0) terminal.out("no config of an MCP client was found\n");
-  for (const { path, plan, problems, error } of reports) {
+  for (const { path, plan, problems, empty, error } of reports) {
     terminal.out(`${printable(path)}\n`);
     if (error !== undefined) terminal.err(`[mcp-secrets] error: ${error.message}\n`);
-    if (plan !== undefined) terminal.out(plan.findings.length === 0 ? "no plaintext secret\n" : findingTable(plan));
+    if (plan !== undefined) terminal.out(plan.findings.length === 0 ? cleanText(problems.length) : findingTable(plan));
+    if (empty === true) terminal.err(`[mcp-secrets] warning: ${printable(path)} has no servers under mcpServers\n`);
     for (const { server, problem } of problems) {
       terminal.err(`[mcp-secrets] warning: ${printable(server)}: ${problem}\n`);
     }
   }
+}
+
+function cleanText(unread: number): string {
+  return unread === 0 ? "no plaintext secret\n" : "no plaintext secret in the entries that could be read\n";
 }

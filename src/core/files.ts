@@ -8,6 +8,8 @@ export interface FileIdentity {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** How many names it has. */
+  readonly links: number;
   readonly kind: "file" | "directory" | "link" | "other";
 }
 

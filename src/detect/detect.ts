@@ -25,7 +25,13 @@ function variableHits(name: string, text: string): Hit[] {
   return hits.length === 1 ? hits.map((hit) => ({ ...hit, name })) : hits;
 }
 
-function at({ server }: Entry, place: Finding["place"], { pointer, text }: TextAt, hits: readonly Hit[]): Finding[] {
+function at(
+  { server }: Entry,
+  place: Finding["place"],
+  { pointer, text, literal }: TextAt,
+  hits: readonly Hit[],
+): Finding[] {
+  if (literal === true) return [];
   return outsideReferences(text, hits).map((hit) => ({ server, pointer, place, ...hit }));
 }
 

@@ -323,6 +323,7 @@ function identityOf(stat: nodeFs.BigIntStats): FileIdentity {
     mode: Number(stat.mode) & 0o7777,
     uid: Number(stat.uid),
     gid: Number(stat.gid),
+    links: Number(stat.nlink),
     kind: kindOf(stat),
   };
 }

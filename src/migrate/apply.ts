@@ -24,6 +24,7 @@ export interface ApplyPorts {
  */
 export async function applyConfig(plan: ConfigPlan, bytes: Buffer, ports: ApplyPorts): Promise<void> {
   const { files, journal } = ports;
+  checkLinks(plan.path, files);
   const rewritten = ports.format.edit(bytes, plan.edits);
   const config = files.realpath(plan.path);
   const migration = newMigration({
@@ -36,6 +37,8 @@ export async function applyConfig(plan: ConfigPlan, bytes: Buffer, ports: ApplyP
     servers: plan.entries.map(({ server }) => server),
     edits: plan.edits,
   });
+  // Whoever waited for the lock may find the work done: nothing is recorded then.
+  if (!files.read(config).equals(bytes)) throw changed(plan.path);
   await ports.approve(config, plan.entries);
   await journal.start(migration, await ports.seal(bytes));
   try {
@@ -47,6 +50,14 @@ export async function applyConfig(plan: ConfigPlan, bytes: Buffer, ports: ApplyP
   }
   if (!files.read(config).equals(rewritten)) throw changed(plan.path);
   await journal.write({ ...migration, state: "done" });
+}
+
+/** A rename gives the new bytes to one name: the others would keep the plaintext. */
+function checkLinks(path: string, files: Files): void {
+  if (files.identify(path).links === 1) return;
+  throw new UserError("cannot-write", `${path} has another name (a hard link), which would keep the plaintext`, {
+    hint: `find / -samefile '${path}' lists them: make the others symbolic links, then run mcp-secrets migrate again`,
+  });
 }
 
 /** True where a killed migrate or restore left something to finish. */

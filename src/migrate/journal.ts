@@ -37,18 +37,26 @@ export class Journal {
     this.#folder = join(home, "journal", "migrations");
   }
 
-  /** @throws UserError store-unavailable where a record cannot be read: nothing is guessed about it */
   list(): readonly Migration[] {
-    return this.#files
-      .list(this.#folder)
-      .filter((name) => name.endsWith(".json"))
-      .map((name) => parseMigration(this.#files.read(join(this.#folder, name)).toString(), join(this.#folder, name)))
-      .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    return this.read().migrations;
+  }
+
+  /** With what is wrong with the records that cannot be read: they are left alone, and nothing is guessed about them. */
+  read(): { readonly migrations: readonly Migration[]; readonly problems: readonly string[] } {
+    const migrations: Migration[] = [];
+    const problems: string[] = [];
+    for (const name of this.#files.list(this.#folder).filter((file) => file.endsWith(".json"))) {
+      const path = join(this.#folder, name);
+      const migration = parseMigration(this.#files.read(path).toString());
+      if (migration === undefined) problems.push(`the migration record ${path} cannot be read`);
+      else migrations.push(migration);
+    }
+    return { migrations: migrations.toSorted((a, b) => (a.id < b.id ? -1 : 1)), problems };
   }
 
   /** Writes backup and record, in this order, durable: before anything happens to the config. */
   async start(migration: Migration, sealed: Buffer): Promise<void> {
-    await this.#files.writePrivate(this.#backup(migration.id), sealed);
+    await this.#files.writePrivate(this.backup(migration.id), sealed);
     await this.write(migration);
   }
 
@@ -62,18 +70,20 @@ export class Journal {
   /** Forgets a migration that never came to pass: the record first, so that no record is without its backup. */
   forget(id: string): void {
     this.#files.remove(join(this.#folder, `${id}.json`));
-    this.#files.remove(this.#backup(id));
+    this.#files.remove(this.backup(id));
   }
 
-  /** The encrypted bytes of the config from before the migration. */
+  /** The encrypted bytes of the config from before the migration. @throws UserError not-restorable */
   sealed(id: string): Buffer {
-    const path = this.#backup(id);
+    const path = this.backup(id);
     const sealed = this.#files.readIfExists(path);
-    if (sealed === undefined) throw new UserError("not-restorable", `the backup ${path} is gone`);
+    if (sealed === undefined)
+      throw new UserError("not-restorable", `the backup ${path} is gone`, { hint: "mcp-secrets list" });
     return sealed;
   }
 
-  #backup(id: string): string {
+  /** Where they are. */
+  backup(id: string): string {
     return join(this.#folder, `${id}.age`);
   }
 }
@@ -91,16 +101,13 @@ export function migrationId(now: number, random: string): string {
   return `${new Date(now).toISOString().replaceAll(/[-:.]/g, "")}-${random.slice(0, 8)}`;
 }
 
-function parseMigration(text: string, path: string): Migration {
+function parseMigration(text: string): Migration | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    if (isMigration(value)) return value;
+    return isMigration(value) ? value : undefined;
   } catch {
-    // Told below, like a record of another shape.
+    return undefined;
   }
-  throw new UserError("store-unavailable", `the migration record ${path} cannot be read`, {
-    hint: "keep the file; a newer mcp-secrets may have written it",
-  });
 }
 
 function isMigration(value: unknown): value is Migration {

@@ -10,11 +10,11 @@ export interface Merge {
   readonly refusal?: string;
 }
 
-/** One entry before migrate, as migrate wrote it, and now; undefined where it is not there. */
+/** One entry before migrate, as migrate wrote it, and now. */
 interface ThreeEntries {
   readonly before: Entry | undefined;
   readonly written: Entry | undefined;
-  readonly now: Entry | undefined;
+  readonly now: Entry;
 }
 
 const NOTHING: Merge = { edits: [], removals: [] };
@@ -24,8 +24,7 @@ const NOTHING: Merge = { edits: [], removals: [] };
  * `secrets` is what stood behind each reference.
  */
 export function mergeEntry({ before, written, now }: ThreeEntries, secrets: ReadonlyMap<string, string>): Merge {
-  // An entry that the user has removed, or written anew, is the user's.
-  if (before === undefined || written === undefined || now === undefined) return NOTHING;
+  if (before === undefined || written === undefined || sameTexts(before, now)) return NOTHING;
   const wrappedNow = unwrap(now);
   const undoWrap = unwrap(before) === undefined && wrappedNow !== undefined;
   const words = mergeWords(wordsOf(before), wordsOf(written), wordsOf(now), secrets);
@@ -42,6 +41,13 @@ export function mergeEntry({ before, written, now }: ThreeEntries, secrets: Read
     edits: [...edits.filter(({ pointer }) => pointer !== wrappedNow.command.pointer), ...taken.edits],
     removals: [...env.removals, ...taken.removals],
   };
+}
+
+/** True for an entry that is what it was: a client wrote its old copy back, or the user did. */
+function sameTexts(before: Entry, now: Entry): boolean {
+  const texts = (entry: Entry) =>
+    JSON.stringify([wordsOf(entry), entry.env].map((list) => list.map(({ text }) => text)));
+  return texts(before) === texts(now);
 }
 
 /** The launcher's words go; the command is the server's own again. */

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { isSegment } from "../core/ref.ts";
 
 /** The longest segment that is made; a file name of the local store must still fit into 255 bytes. */
@@ -6,6 +7,15 @@ const LONGEST = 100;
 /** Where a secret is stored by default: after its server and the variable, flag or header it was found in. */
 export function secretPath(server: string, name: string): string {
   return `${segment(server, "server")}/${segment(name.replace(/^-+/, ""), "secret")}`;
+}
+
+/**
+ * The server part of an entry's id. A name that is not spelled in the characters of a reference gets a fingerprint, so
+ * that two servers never share an approval.
+ */
+export function serverId(server: string): string {
+  const clean = segment(server, "server");
+  return clean === server ? clean : `${clean}~${createHash("sha256").update(server).digest("hex").slice(0, 8)}`;
 }
 
 /**
@@ -19,7 +29,7 @@ export function firstFree(path: string, free: (path: string) => boolean): string
 }
 
 /** `text` with every run of characters that the reference grammar does not know made into one `-`. */
-export function segment(text: string, fallback: string): string {
+function segment(text: string, fallback: string): string {
   const clean = text
     .replace(/[^A-Za-z0-9._~-]+/g, "-")
     .replace(/^[-.]+|-+$/g, "")

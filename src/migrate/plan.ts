@@ -1,9 +1,9 @@
 import type { Edit, Entry, TextAt } from "../clients/document.ts";
-import { DEFAULT_FIELD, extendsRef, formatRef, type SecretRef } from "../core/ref.ts";
+import { DEFAULT_FIELD, extendsRef, formatRef, SCHEME, type SecretRef } from "../core/ref.ts";
 import type { Finding } from "../detect/finding.ts";
 import { type Move, moveOf } from "./argv.ts";
 import { percentDecode } from "../core/url.ts";
-import { segment } from "./names.ts";
+import { serverId } from "./names.ts";
 import { type KnownSecret, Places, type PlannedSecret } from "./places.ts";
 
 import { type EntryCommand, launcherWords, unwrap, wordsOf } from "./wrapper.ts";
@@ -79,7 +79,7 @@ interface Planning {
 
 function planConfig(input: PlanInput, places: Places, launcher: EntryCommand): ConfigPlan {
   const results = input.entries
-    .filter(({ findings }) => findings.length > 0)
+    .filter(({ entry, findings }) => findings.length > 0 || needsLauncher(entry))
     .map(({ entry, findings }) => planEntry(entry, findings, { input, places, launcher }));
   return {
     path: input.path,
@@ -97,20 +97,30 @@ interface EntryResult {
 }
 
 function planEntry(entry: Entry, found: readonly Finding[], planning: Planning): EntryResult {
-  const left = whyLeft(entry);
+  const left = whyLeft(entry, found);
   if (left === undefined) return moveEntry(entry, found, planning);
   return { findings: found.map((finding) => ({ finding, argvVisible: false, left })), edits: [] };
 }
 
-function whyLeft(entry: Entry): string | undefined {
+/** References that somebody wrote by hand: without the launcher the server would get their text. */
+function needsLauncher(entry: Entry): boolean {
+  if (entry.kind === "remote" || unwrap(entry) !== undefined) return false;
+  return [...wordsOf(entry), ...entry.env].some(({ text }) => text.includes(SCHEME));
+}
+
+function whyLeft(entry: Entry, found: readonly Finding[]): string | undefined {
   if (entry.kind === "remote") return "a remote entry starts no process that could resolve a reference";
-  return entry.command === undefined ? "the entry has no command" : undefined;
+  if (entry.command === undefined || entry.command.text === "") return "the entry has no command";
+  const pointers = new Set(found.map(({ pointer }) => pointer));
+  const texts = [...wordsOf(entry), ...entry.env].filter(({ pointer }) => pointers.has(pointer));
+  const odd = texts.some(({ text }) => /\0|\p{Cs}/u.test(text));
+  return odd ? "a value holds a character that no program can be started with" : undefined;
 }
 
 /** One entry moves as a whole: its secrets become references, and it starts through the launcher. */
 function moveEntry(entry: Entry, found: readonly Finding[], { input, places, launcher }: Planning): EntryResult {
   const wrapped = unwrap(entry);
-  const id = wrapped?.id ?? `${input.client}/${segment(entry.server, "server")}`;
+  const id = wrapped?.id ?? `${input.client}/${serverId(entry.server)}`;
   const words = wordsOf(entry);
   const inEnv = entry.env.map((variable) => replaceIn(variable, found, entry.server, places));
   const taken = new Set(entry.env.map(({ name }) => name));

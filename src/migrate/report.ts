@@ -11,6 +11,8 @@ export interface ConfigReport {
   readonly status: "planned" | "migrated" | "nothing" | "found" | "failed";
   readonly plan?: ConfigPlan;
   readonly problems: readonly { readonly server: string; readonly problem: string }[];
+  /** True where the file has no servers at all, which may mean that they are elsewhere in it. */
+  readonly empty?: boolean;
   readonly error?: UserError;
 }
 
@@ -25,7 +27,9 @@ export function reportsOf(plan: Plan, { configs, failures }: ReadConfigs, found:
   const read = plan.configs.map((config, index): ConfigReport => {
     const work = found === "planned" ? config.edits : config.findings;
     const status = work.length === 0 ? "nothing" : found;
-    return { path: config.path, client: config.client, status, plan: config, problems: configs[index]?.problems ?? [] };
+    const problems = configs[index]?.problems ?? [];
+    const empty = problems.length === 0 && configs[index]?.document.entries.length === 0;
+    return { path: config.path, client: config.client, status, plan: config, problems, empty };
   });
   const failed = failures.map(({ place, error }): ConfigReport => {
     return { path: place.path, client: place.id, status: "failed", problems: [], error };
@@ -62,7 +66,8 @@ function findingJson(client: string, { finding, reference, argvVisible, movedTo,
   };
 }
 
-function errorJson({ code, exit, message, hint }: UserError) {
+/** An error inside a document: the same members as one on stderr. */
+export function errorJson({ code, exit, message, hint }: UserError) {
   return { code, exit, message, ...(hint === undefined ? {} : { hint }) };
 }
 

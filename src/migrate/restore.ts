@@ -2,7 +2,7 @@ import type { ConfigDocument, ConfigFormat, Edit, Entry, TextAt } from "../clien
 import { SCHEME } from "../core/ref.ts";
 import { digest, type Migration } from "./journal.ts";
 import { mergeEntry } from "./merge.ts";
-import { wordsOf } from "./wrapper.ts";
+import { unwrap, wordsOf } from "./wrapper.ts";
 
 /** What undoing one migration makes of a config. */
 export interface Restored {
@@ -10,6 +10,10 @@ export interface Restored {
   /** True where the bytes are exactly those from before the migration. */
   readonly exact: boolean;
   readonly servers: readonly string[];
+  /** Servers that are in the config no more, under no name. */
+  readonly gone: readonly string[];
+  /** What stood behind each reference that migrate wrote. */
+  readonly secrets: ReadonlyMap<string, string>;
   /** Entries that stay as they are, each with the reason. */
   readonly refused: readonly { readonly server: string; readonly reason: string }[];
 }
@@ -31,34 +35,73 @@ export interface RestoreInput {
  * taken back, whatever the user wrote since stays, and an entry where both met is left as it is.
  */
 export function undo(input: RestoreInput): Restored {
-  const { migration, current, original } = input;
+  const { migration, current, original, format } = input;
   const selected = migration.servers.filter((server) => input.servers?.includes(server) ?? true);
-  if (digest(current) === migration.after && selected.length === migration.servers.length) {
-    return { bytes: original, exact: true, servers: selected, refused: [] };
-  }
-  const read = (bytes: Buffer) => entriesOf(input.format.parse(bytes, input.keyPath));
+  const read = (bytes: Buffer) => entriesOf(format.parse(bytes, input.keyPath));
   const before = read(original);
-  const written = read(input.format.edit(original, migration.edits));
-  const now = read(current);
   const secrets = secretsBehind(migration.edits, before);
-  const merges = selected.map((server) => {
-    const entries = { before: before.get(server), written: written.get(server), now: now.get(server) };
-    return { server, ...mergeEntry(entries, secrets) };
+  const whole = selected.length === migration.servers.length;
+  // A client may have written its old copy back: then there is nothing left to undo.
+  if (whole && [migration.after, migration.before].includes(digest(current))) {
+    return { bytes: original, exact: true, servers: selected, gone: [], secrets, refused: [] };
+  }
+  const written = read(format.edit(original, migration.edits));
+  const now = read(current);
+  const merges = selected.flatMap((server) => {
+    const entries = { before: before.get(server), written: written.get(server) };
+    return placesNow(now, entries.written, server).map((entry) => {
+      return { server, merge: mergeEntry({ ...entries, now: entry }, secrets) };
+    });
   });
-  const good = merges.filter(({ refusal }) => refusal === undefined);
-  const edited = input.format.edit(
+  const good = merges.flatMap(({ merge }) => (merge.refusal === undefined ? [merge] : []));
+  const edited = format.edit(
     current,
     good.flatMap(({ edits }) => edits),
   );
+  const refused = merges.flatMap(({ server, merge }) => {
+    return merge.refusal === undefined ? [] : [{ server, reason: merge.refusal }];
+  });
+  const found = new Set(merges.map(({ server }) => server));
   return {
-    bytes: input.format.remove(
+    bytes: format.remove(
       edited,
       good.flatMap(({ removals }) => removals),
     ),
     exact: false,
-    servers: good.map(({ server }) => server),
-    refused: merges.flatMap(({ server, refusal }) => (refusal === undefined ? [] : [{ server, reason: refusal }])),
+    servers: [...found].filter((server) => !refused.some((entry) => entry.server === server)),
+    gone: selected.filter((server) => !found.has(server)),
+    secrets,
+    refused,
   };
+}
+
+/** Undoes the migrations of one config, given newest first with what was there before each. */
+export function undoAll(
+  steps: readonly Pick<RestoreInput, "migration" | "original">[],
+  rest: Omit<RestoreInput, "migration" | "original">,
+): Restored {
+  let all: Restored = { bytes: rest.current, exact: true, servers: [], gone: [], secrets: new Map(), refused: [] };
+  for (const step of steps) {
+    const one = undo({ ...rest, ...step, current: all.bytes });
+    const servers = [...new Set([...all.servers, ...one.servers])];
+    all = {
+      bytes: one.bytes,
+      exact: all.exact && one.exact,
+      servers,
+      gone: [...new Set([...all.gone, ...one.gone])].filter((server) => !servers.includes(server)),
+      secrets: new Map([...all.secrets, ...one.secrets]),
+      refused: [...all.refused, ...one.refused],
+    };
+  }
+  return all;
+}
+
+/** The entry under its name, and under other names: a server that was renamed or copied keeps its id. */
+function placesNow(now: ReadonlyMap<string, Entry>, written: Entry | undefined, server: string): Entry[] {
+  const id = written === undefined ? undefined : unwrap(written)?.id;
+  return [...now.values()].filter((entry) => {
+    return entry.server === server || (id !== undefined && unwrap(entry)?.id === id);
+  });
 }
 
 /** What stood in the config where migrate put a reference, by the reference. */

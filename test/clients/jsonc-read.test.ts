@@ -72,10 +72,10 @@ describe("entries", () => {
     [`null`, "the entry must be an object"],
     [`{"command": 1}`, "command must be a string"],
     [`{"command": "x", "args": "y"}`, "args must be an array of strings"],
-    [`{"command": "x", "args": ["y", 1]}`, "args must be an array of strings"],
+    [`{"command": "x", "args": ["y", {}]}`, "args must be an array of strings"],
     [`{"command": "x", "args": null}`, "args must be an array of strings"],
     [`{"command": "x", "env": []}`, "env must be an object of strings"],
-    [`{"command": "x", "env": {"PORT": 80}}`, "env must be an object of strings"],
+    [`{"command": "x", "env": {"PORT": null}}`, "env must be an object of strings"],
     [`{"url": "x", "headers": {"A": ["b"]}}`, "headers must be an object of strings"],
     [`{"url": {}}`, "url must be a string"],
     [`{"disabled": true}`, "the entry has neither command nor url"],
@@ -209,3 +209,15 @@ function plain(node: Node): unknown {
       return JSON.parse(node.raw);
   }
 }
+
+test("a number or a truth value where a string belongs spoils nothing", () => {
+  const text = `{"mcpServers": {"s": {"command": "x", "args": ["y", 1.0], "env": {"PORT": 8080, "ON": true, "K": "v"}}}}`;
+  const { entries, problems } = jsonc.parse(Buffer.from(text), ["mcpServers"]);
+  expect(problems).toEqual([]);
+  expect(entries[0]?.args[1]).toEqual({ pointer: "/mcpServers/s/args/1", text: "1", literal: true });
+  expect(entries[0]?.env.map(({ name, literal }) => [name, literal])).toEqual([
+    ["PORT", true],
+    ["ON", true],
+    ["K", undefined],
+  ]);
+});

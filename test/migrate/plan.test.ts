@@ -94,6 +94,45 @@ describe("places of secrets", () => {
   });
 });
 
+describe("ids of entries", () => {
+  it("differ for names that are spelled alike once cleaned", () => {
+    const server = (key: string) => ({ command: "x", env: { API_KEY: key } });
+    const config = JSON.stringify({
+      mcpServers: { "a b": server("k1"), "a-b": server("k2"), é: server("k3"), è: server("k4") },
+    });
+    const plan = planOf(config, [
+      ["/mcpServers/a b/env/API_KEY", "k1"],
+      ["/mcpServers/a-b/env/API_KEY", "k2"],
+      ["/mcpServers/é/env/API_KEY", "k3"],
+      ["/mcpServers/è/env/API_KEY", "k4"],
+    ]);
+    const ids = plan.configs[0]?.entries.map(({ id }) => id) ?? [];
+    expect(new Set(ids).size).toBe(4);
+    expect(ids[1]).toBe("claude-desktop/a-b");
+    for (const id of ids) expect(id).toMatch(/^[\w./~-]+$/);
+  });
+});
+
+describe("references written by hand", () => {
+  it("get the launcher, which alone can resolve them", () => {
+    const config = JSON.stringify({ mcpServers: { s: { command: "x", env: { K: "mcp-secret://local/a/b" } } } });
+    const after = JSON.parse(rewritten(config, planOf(config, [])));
+    expect(after.mcpServers.s.args).toEqual(["run", "--entry", "claude-desktop/s", "--", "x"]);
+    expect(after.mcpServers.s.env).toEqual({ K: "mcp-secret://local/a/b" });
+  });
+});
+
+describe("what no program can be started with", () => {
+  it.each([
+    ["NUL", "a\0b"],
+    ["half a surrogate pair", "a\ud800"],
+  ])("%s: the entry is left", (_, value) => {
+    const config = JSON.stringify({ mcpServers: { s: { command: "x", env: { K: value } } } });
+    const plan = planOf(config, [["/mcpServers/s/env/K", value]]);
+    expect(plan.configs[0]).toMatchObject({ edits: [], findings: [{ left: expect.stringMatching(/character/) }] });
+  });
+});
+
 describe("a secret inside a longer text", () => {
   const at = (text: string, secret: string, more = {}) => {
     const config = JSON.stringify({ mcpServers: { s: { command: "x", args: [text] } } });

@@ -68,6 +68,28 @@ describe("a config that the user changed since", () => {
     expect(back(after.replace(ref, `x:${ref}`)).text).toBe(CONFIG.replace("hunter2", "x:hunter2"));
   });
 
+  it("has nothing to do where a client wrote its old copy back", () => {
+    const { back } = migrated();
+    expect(back(CONFIG)).toMatchObject({ exact: true, text: CONFIG, servers: ["db", "mail"], refused: [] });
+    const later = CONFIG.replace(`"zzz"`, `"yyy"`);
+    expect(back(later)).toMatchObject({ text: later, servers: ["db", "mail"], refused: [] });
+  });
+
+  it("finds a server that was renamed, and one that was copied, by its id", () => {
+    const { after, back } = migrated();
+    const result = back(after.replace(`"mail":`, `"post":`));
+    expect(result.text).toBe(CONFIG.replace(`"mail":`, `"post":`));
+    const copy = after.slice(after.indexOf(`"mail"`), after.indexOf(`"plain"`)).replace(`"mail"`, `"copy"`);
+    const twice = back(after.replace(`"plain"`, `${copy}"plain"`));
+    expect(twice.text).not.toContain("mcp-secret://");
+    expect(twice.gone).toEqual([]);
+  });
+
+  it("tells of servers that are in the file no more, and does not count them as restored", () => {
+    const { back } = migrated();
+    expect(back("{}")).toMatchObject({ text: "{}", servers: [], gone: ["db", "mail"], refused: [] });
+  });
+
   it("leaves a server that the user removed removed", () => {
     const config = JSON.stringify({ mcpServers: { a: { command: "x", env: { K: "abc" } }, b: { command: "y" } } });
     const { back } = migrated(config, [["/mcpServers/a/env/K", "abc"]]);
