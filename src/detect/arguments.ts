@@ -73,7 +73,9 @@ function takesIds(flag: string, words: readonly string[]): boolean {
 
 function takesNext(flag: string, text: string): boolean {
   if (!FLAG.test(flag)) return false;
-  return !/^--?[A-Za-z][\w.-]*(?:[= ]|$)/.test(text) || (meaningOf(flag) === "password" && !text.startsWith("--"));
+  return (
+    !/^--?[A-Za-z][\w.-]*(?:[= ]|$)/.test(text) || (meaningOf(flag) === "password" && !/^-(?:-|[A-Za-z]$)/.test(text))
+  );
 }
 
 /** The secrets in a word that says itself what it is. */

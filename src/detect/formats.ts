@@ -6,7 +6,7 @@ import type { Format } from "./vendors.ts";
 const LONG_RUN = /[\w-]{14}/;
 
 /** Where a value that begins with a sign may begin: the sign's first two characters, and a text that is long enough. */
-const BEGINNING = /(?<![A-Za-z0-9_])([A-Za-z0-9][A-Za-z0-9./])(?=[^\s"']{6,}|V1 fm)/g;
+const BEGINNING = /(?<![A-Za-z0-9_])([A-Za-z0-9][A-Za-z0-9./])(?=[^\s"']{6}|V1 fm)/g;
 
 /** The formats with a sign at their beginning, by its first two characters; the others. */
 const byBeginning = grouped(formats.filter(({ prefix }) => prefix));

@@ -44,8 +44,9 @@ export function pairPassword(
 }
 
 function inColon([, user = "", password = ""]: RegExpExecArray, quoted: number) {
-  // A number is a port or an id of a group.
-  if (NO_USERS.has(user.toLowerCase()) || /^\d{1,5}(?:\/|$)/.test(password)) return undefined;
+  // A number is a port or the id of a group; a path follows the letter of a drive.
+  if (NO_USERS.has(user.toLowerCase()) || NO_USERS.has(password.toLowerCase())) return undefined;
+  if (/^\d{1,5}(?:\/|$)|^[\\/]|\.(?:json|ya?ml|toml|txt|pem|key)$/.test(password)) return undefined;
   if (!isSecretAs("password", password)) return undefined;
   const start = quoted + user.length + 1;
   return { start, end: start + password.length };

@@ -4,7 +4,7 @@ import { wordsOf } from "./words.ts";
 const WHOLE = new Set(
   (
     "none null nil n/a na todo tbd fixme changeme changeit dummy redacted empty undefined unset true false yes no on off " +
-    "secret password passwd pass pwd token key apikey apitoken username user credentials hidden masked removed optional " +
+    "secret password passwd pass pwd token key apikey apitoken username user credentials hidden masked removed optional required " +
     "example sample placeholder default xxx abc foo bar baz"
   ).split(" "),
 );

@@ -13,8 +13,18 @@ const OPTIONS: readonly Option[] = [
   { program: /redis|valkey|keydb/, flag: "-a", taking: "next", source: "redis-cli --help" },
   { program: /^sshpass$/, flag: "-p", taking: "next", source: "sshpass(1)" },
   { program: /^sshpass$/, flag: "-p", taking: "attached", source: "sshpass(1)" },
-  { program: /mysql|mariadb/, flag: "-p", taking: "attached", source: "mysql manual, connecting with options" },
-  { program: /^mongo|^cqlsh|^influx/, flag: "-p", taking: "next", source: "mongosh, cqlsh and influx --help" },
+  {
+    program: /^(?:mysql|mariadb)(?:-?dump|-?admin|-?import|-?check|pump|sh)?$/,
+    flag: "-p",
+    taking: "attached",
+    source: "mysql manual, connecting with options",
+  },
+  {
+    program: /^(?:mongo(?:sh|dump|restore|import|export)?|cqlsh|influx)$/,
+    flag: "-p",
+    taking: "next",
+    source: "mongosh, cqlsh and influx --help",
+  },
   { program: /^mosquitto|^sqlcmd|^bcp/, flag: "-P", taking: "next", source: "mosquitto_pub(1), sqlcmd utility" },
   { program: /^ldap/, flag: "-w", taking: "next", source: "ldapsearch(1)" },
   { program: /^curl/, flag: "-u", taking: "pair", source: "curl(1), --user" },
@@ -45,14 +55,20 @@ export function passwordStart(words: readonly string[], index: number): number {
         option.flag === flag && option.taking === taking && programs.some((name) => option.program.test(name)),
     );
   if (takes(previous, "next")) return 0;
-  if (short === undefined || text.length === 2) return short === undefined && followsUser(words, index) ? 0 : -1;
+  if (short === undefined) return followsUser(words, index) ? 0 : -1;
+  if (text.length === 2) return -1;
   if (takes(short, "attached") || takes(short, "pair")) return 2;
-  return short === "-p" && hasUser(words, index) ? 2 : -1;
+  return short === "-p" && hasUser(words, index) && isNoWord(text.slice(2)) ? 2 : -1;
 }
 
 /** `-u NAME -p PASSWORD` of any program that logs in. */
 function followsUser(words: readonly string[], index: number): boolean {
-  return /^-[pP]$/.test(words[index - 1] ?? "") && hasUser(words, index - 1);
+  return /^-[pP]$/.test(words[index - 1] ?? "") && hasUser(words, index - 1) && isNoWord(words[index] ?? "");
+}
+
+/** What an unknown program takes for `-p` may be a port, a profile or a project as well: `-pool`, `-p my-project`. */
+function isNoWord(text: string): boolean {
+  return !/^[\d:.-]*$/.test(text) && !/^[a-z._/-]*(?:=.*)?$/.test(text);
 }
 
 function hasUser(words: readonly string[], before: number): boolean {
@@ -64,5 +80,7 @@ function hasUser(words: readonly string[], before: number): boolean {
 
 function programOf(word: string): string {
   if (word.length > 300 || /\s|=/.test(word)) return "";
+  const scheme = /^([a-z]+):\/\//.exec(word)?.[1];
+  if (scheme !== undefined) return scheme;
   return (/[^/\\]*$/.exec(word)?.[0] ?? "").toLowerCase().replace(/\.exe$/, "");
 }

@@ -331,6 +331,12 @@ describe("on any text", () => {
     "\\",
     "'",
     "x:",
+    "\n",
+    "a: b   ",
+    "a=\n",
+    "-p ",
+    "-u x ",
+    "mcp/",
   ])("a megabyte of %j", (unit) => {
     const long = unit.repeat(1_000_000 / unit.length);
     for (const value of [long, `--token=${long}`, `postgresql://a:${long}`, `{"token":"${long}`]) {

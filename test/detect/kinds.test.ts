@@ -66,6 +66,8 @@ describe("a user and a password in one", () => {
     ["HTTP_BASIC", env("HTTP_BASIC", "admin:lamp9"), ["lamp9"], env("HTTP_BASIC", "user:password")],
     ["AUTH", env("AUTH", "admin:lamp9"), ["lamp9"], env("AUTH", "http://x.test:80/a")],
     ["CREDS", env("CREDS", "admin:lamp9"), ["lamp9"], env("CREDS", "admin:${PW}")],
+    ["CREDENTIALS", env("CREDENTIALS", "me:lamp9"), ["lamp9"], env("CREDENTIALS", "C:\\Users\\me\\c9.json")],
+    ["BASIC_AUTH", env("BASIC_AUTH", "me:lamp9"), ["lamp9"], env("BASIC_AUTH", "google:oauth2")],
     ["USERPASS", env("USERPASS", "admin:lamp9"), ["lamp9"], env("BYPASS", "admin:lamp9")],
     ["NEO4J_AUTH", env("NEO4J_AUTH", "neo4j/letmein"), ["letmein"], env("NEO4J_AUTH", "none")],
     ["ORACLE", env("ORACLE", "scott/tiger9@//h:1521/x"), ["tiger9"], env("ORACLE", "/opt/oracle/bin")],
@@ -91,6 +93,14 @@ describe("options of one letter, by their program", () => {
       ["lamp9"],
       args("docker", "run", "-u", "me", "-p8080:80", "-p", "127.0.0.1:80:80"),
     ],
+    [
+      "-p in one word, of an unknown program",
+      args("serve", "-u", "me", "-plamp9x"),
+      ["lamp9x"],
+      args("serve", "-u", "me", "-pool", "-port=3306", "-p", "my-project"),
+    ],
+    ["redis, known by its URL", args("redis://h", "-a", "lamp9"), ["lamp9"], args("nats://h", "-a", "lamp9")],
+    ["--password and a dash", args("--password", "-lamp9"), ["-lamp9"], args("--password", "-u")],
     ["/password:", args("/user:me", "/password:lamp9"), ["lamp9"], args("/password:%PW%", "/user:lamp9")],
     ["/p:", args("/u:me", "/p:lamp9"), ["lamp9"], args("/p:Configuration=Release1", "/p:8080")],
   ]);
@@ -127,7 +137,7 @@ describe("variables", () => {
       "YAML",
       env("SETTINGS", "password: lamp9\nuser: x"),
       ["lamp9"],
-      env("SETTINGS", "password: ${PW}\nuser: x\nnote: lamp 9"),
+      env("SETTINGS", "password: ${PW}\nuser: x\nToken: it is 9 long\nPassword: required"),
     ],
     [
       "a kubeconfig",
