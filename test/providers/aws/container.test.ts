@@ -129,11 +129,11 @@ test("a real SDK in a child runs past two expiries without a failed call; after 
     token: TOKEN,
     now: Date.now,
     // Shorter than the service gives; ministack does as it is asked, and refuses it when it has ended.
-    mint: () => sts.assume({ RoleArn: arn, RoleSessionName: `s${(minted += 1)}`, DurationSeconds: 4 }, request()),
+    mint: () => sts.assume({ RoleArn: arn, RoleSessionName: `s${(minted += 1)}`, DurationSeconds: 8 }, request()),
     refused: () => {},
   });
   onTestFinished(() => server.close());
-  const ran = await runChild(aws.address, store.nameOf("s"), server.uri, 10_000);
+  const ran = await runChild(aws.address, store.nameOf("s"), server.uri, 20_000);
   expect(ran.failures).toEqual([]);
   expect(ran.keys).toBeGreaterThanOrEqual(3);
   server.close();
