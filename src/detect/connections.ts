@@ -8,6 +8,11 @@ import { isSecretAs } from "./value.ts";
 /** `user:password@tcp(host:3306)/db` of Go's drivers, and `user:password@host:port/db`. */
 const GO_DSN = /^([\w.-]{1,64}):(.+)@(?:(?:tcp|tcp4|tcp6|udp|unix|cloudsql)\(|[\w.-]{1,253}:\d{1,5}\/)/;
 
+/** `user/password@host:1521/service` and `user/password@//host`, also behind `jdbc:oracle:thin:`. */
+const ORACLE =
+  /^((?:jdbc:oracle:(?:thin|oci8?):)?[\w$#.-]{1,64}\/)("[^"]+"|[^\s/@]+)@(?:\/\/[\w.-]+|[\w.-]{1,253}:\d{2,5}[/:]\w)/;
+const JDBC_ORACLE = /^jdbc:oracle:/;
+
 /** A piece of shell also has pairs and semicolons. */
 const SHELL = /(?:^|[;\s])export\s|&&|\s--?[A-Za-z]/;
 
@@ -29,11 +34,19 @@ const NO_USERS = new Set([
 /** The secrets in a connection string that is no URL: libpq, ADO and ODBC, storage accounts, Go DSNs. */
 export function connectionHits(text: string): Hit[] {
   if (text.length > 8192 || text.includes("://")) return text.includes(";") ? pairHits(text) : [];
-  return disjoint([...dsnHits(text), ...pairHits(text)]);
+  return disjoint([...oracleHits(text), ...dsnHits(text), ...pairHits(text)]);
+}
+
+function oracleHits(text: string): Hit[] {
+  const match = text.includes("/") ? ORACLE.exec(text) : null;
+  const [, before = "", password = ""] = match ?? [];
+  if (match === null || isReference(password) || isPlaceholder(password)) return [];
+  const quoted = password.startsWith('"') ? 1 : 0;
+  return [hit(before.length + quoted, before.length + password.length - quoted, "password")];
 }
 
 function dsnHits(text: string): Hit[] {
-  if (!text.includes("@")) return [];
+  if (!text.includes("@") || JDBC_ORACLE.test(text)) return [];
   const match = GO_DSN.exec(text);
   const [, user = "", password = ""] = match ?? [];
   if (match === null || NO_USERS.has(user.toLowerCase()) || isReference(password) || isPlaceholder(password)) return [];

@@ -6,13 +6,15 @@ import type { Hit } from "./hit.ts";
 import { textHits, valueHits } from "./text.ts";
 
 /**
- * The plaintext secrets of an entry: told by where they stand first, then by the formats of vendors. References to
+ * The plaintext secrets of an entry, its command among its arguments: told by where they stand first, then by the formats of vendors. References to
  * other tools and placeholders are none. In the order of the entry, and never overlapping.
  */
 export function detect(entry: Entry): Finding[] {
-  const { args, env, headers, url } = entry;
+  const { command, args, env, headers, url } = entry;
+  const words = [command?.text ?? "", ...args.map(({ text }) => text)];
   return [
-    ...args.flatMap((arg, index) => at(entry, "arg", arg, argumentHits(arg.text, args[index - 1]?.text))),
+    ...(command === undefined ? [] : at(entry, "arg", command, argumentHits(words, 0))),
+    ...args.flatMap((arg, index) => at(entry, "arg", arg, argumentHits(words, index + 1))),
     ...env.flatMap((variable) => at(entry, "env", variable, variableHits(variable.name, variable.text))),
     ...(url === undefined ? [] : at(entry, "url", url, textHits(url.text))),
     ...headers.flatMap((header) => at(entry, "header", header, valueHits(header.name, header.text))),

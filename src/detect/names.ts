@@ -13,12 +13,21 @@ const TOKEN = new Set(
 );
 /** The same at the end of a longer word, as in `clientsecret`. */
 const ENDINGS = ["apikey", "accesskey", "secretkey", "privatekey", "password", "passwd", "token", "secret"];
+/** Short ones at the end of a word, as in `pgpass` and `dbpwd`, and the words of the language that end like them. */
+const SHORT_ENDING = /(?:pass|pwd)$/;
+const NO_PASSWORD = /(?:by|com|sur|tres|over|under|im)pass$|^oldpwd$/;
+
+/** What `pass` is a verb with: `PASS_THROUGH`. */
+const VERB = new Set("through thru along by on over to args arguments env context".split(" "));
+
+/** Beginnings of the names of variables that a build puts into the pages it makes. */
+const PUBLIC_NAME = /^(?:NEXT_PUBLIC|NUXT_PUBLIC|PUBLIC|VITE|REACT_APP|EXPO_PUBLIC|GATSBY|VUE_APP|NG_APP|STORYBOOK)_/;
 
 /** What makes a `key` a credential, and what makes it something else. */
 const CREDENTIAL_KEYS = new Set(
   (
     "api access secret private app application admin auth master encryption encrypt signing license account " +
-    "storage subscription shared service role client server consumer integration write read webhook bot ssh root"
+    "storage subscription shared service role client server consumer integration write read webhook bot ssh root session"
   ).split(" "),
 );
 const OTHER_KEYS = new Set(
@@ -63,14 +72,20 @@ const MOST_REMEMBERED = 4096;
 export function meaningOf(name: string): NameMeaning {
   const known = meanings.get(name);
   if (known !== undefined) return known;
-  const meaning = name.length > 200 ? "none" : judge(wordsOf(name));
+  const meaning = name.length > 200 || isPublicName(name) ? "none" : judge(wordsOf(name));
   if (meanings.size >= MOST_REMEMBERED) meanings.clear();
   meanings.set(name, meaning);
   return meaning;
 }
 
+/** True where what stands under the name is public by design, whatever it is called. */
+export function isPublicName(name: string): boolean {
+  return PUBLIC_NAME.test(name);
+}
+
 /** True where the name says that its value is something else: an id, a path, a version. */
 export function describes(name: string): boolean {
+  if (isPublicName(name)) return true;
   const last = wordsOf(name.slice(-200)).at(-1) ?? "";
   return ABOUT.has(last) || /^(?:hash|commit|digest|checksum|model|project|workspace|address|public|key)$/.test(last);
 }
@@ -79,7 +94,7 @@ export function describes(name: string): boolean {
 export function kindOf(name: string): string {
   const words = wordsOf(name);
   const has = (...some: string[]) => some.some((word) => words.includes(word));
-  if (words.some(isPassword)) return "password";
+  if (hasPassword(words) || isServerAuth(words)) return "password";
   if (has("private", "privatekey")) return "private-key";
   if (has("cookie", "cookies", "session", "sessdata")) return "cookie";
   if (has("mnemonic", "phrase", "seed")) return "seed-phrase";
@@ -93,7 +108,7 @@ function judge(all: readonly string[]): NameMeaning {
   if (last === undefined) return "none";
   if (isAwsKeyId(words)) return "token";
   if (ABOUT.has(last)) return "none";
-  if (words.some(isPassword)) return SWITCHES.has(words[0] ?? "") ? "none" : "password";
+  if (hasPassword(words) || isServerAuth(words)) return SWITCHES.has(words[0] ?? "") ? "none" : "password";
   if (SWITCHES.has(words[0] ?? "")) return "none";
   if (isPhrase(words)) return "password";
   if (words.some(isToken)) return "token";
@@ -109,8 +124,18 @@ function withoutFillers(all: readonly string[]): readonly string[] {
   return all.slice(0, end);
 }
 
+function hasPassword(words: readonly string[]): boolean {
+  return words.some((word, index) => isPassword(word) && !(word === "pass" && VERB.has(words[index + 1] ?? "")));
+}
+
 function isPassword(word: string): boolean {
-  return PASSWORD.has(word) || word.endsWith("password") || word.endsWith("passwd");
+  if (PASSWORD.has(word) || word.endsWith("password") || word.endsWith("passwd")) return true;
+  return SHORT_ENDING.test(word) && !NO_PASSWORD.test(word);
+}
+
+/** What Redis calls AUTH takes a password alone. */
+function isServerAuth(words: readonly string[]): boolean {
+  return words.at(-1) === "auth" && /redis|valkey|keydb/.test(words.at(-2) ?? "");
 }
 
 function isToken(word: string): boolean {

@@ -4,7 +4,7 @@ import { wordsOf } from "./words.ts";
 const WHOLE = new Set(
   (
     "none null nil n/a na todo tbd fixme changeme changeit dummy redacted empty undefined unset true false yes no on off " +
-    "secret password passwd pass pwd token key apikey apitoken username user credentials hidden masked removed optional " +
+    "secret password passwd pass pwd token key apikey apitoken username user credentials hidden masked removed optional required " +
     "example sample placeholder default xxx abc foo bar baz"
   ).split(" "),
 );
@@ -71,11 +71,16 @@ function follows(a: string, b: string): boolean {
 function isWorded(text: string): boolean {
   if (/[^\x20-\x7e]/.test(text)) return FOREIGN_NOUNS.test(text);
   const parts = text.split(/[-_.:/\s]+/).filter((part) => part !== "");
-  if (parts.length === 0 || !parts.every(isPlainWord)) return false;
+  if (parts.length === 0 || !parts.every(isPlainWord) || endsInNumber(parts.at(-1) ?? "")) return false;
   // A short word inside another is chance: `Tu` stands in `FdqxtTu`.
   const words = parts.flatMap((part) => wordsOf(part).filter((word) => word.length > 3 || word === part.toLowerCase()));
   if (parts.length === 1) return words.some((word) => word === "your" || word === "changeme");
   return words.some((word) => INSTRUCTIONS.has(word) || NOUNS.has(word));
+}
+
+/** Three words and a number are a password, as in `example-forest-lamp1`; `your-key2` is the second of two keys. */
+function endsInNumber(last: string): boolean {
+  return /\d$/.test(last) && !NOUNS.has(last.replace(/\d+$/, "").toLowerCase());
 }
 
 /** Letters in one case or capitalised; or a few characters such as `api03`. A number is what a person adds to a password. */

@@ -1,4 +1,4 @@
-import { findHook, isRandom } from "./formats.ts";
+import { findHook, gatewayId, isRandom } from "./formats.ts";
 import type { Hit } from "./hit.ts";
 import { meaningOf } from "./names.ts";
 import { isPlaceholder } from "./placeholders.ts";
@@ -38,13 +38,18 @@ function endOfUrl(text: string, start: number): number {
   return stop.exec(text)?.index ?? text.length;
 }
 
+function indexOf(text: string, form: RegExp, from: number): number {
+  form.lastIndex = from;
+  return form.exec(text)?.index ?? -1;
+}
+
 /** `rest` is what follows `://`. */
 function hitsIn(scheme: string, rest: string, offset: number): Hit[] {
   const web = scheme === "http" || scheme === "https" || scheme === "ws" || scheme === "wss";
   const info = userInfoEnd(rest, web);
   const found = info < 0 ? [] : userInfoHits(rest.slice(0, info), web);
   const after = info + 1;
-  const query = rest.indexOf("?", after);
+  const query = indexOf(rest, /[?#]/g, after);
   if (query >= 0) found.push(...queryHits(rest, query));
   const semicolon = rest.indexOf(";", after);
   if (scheme === "sqlserver" && semicolon >= 0) found.push(...queryHits(rest, semicolon));
@@ -88,7 +93,7 @@ function userInfoHits(info: string, web: boolean): Hit[] {
 
 function queryHits(rest: string, query: number): Hit[] {
   const hits: Hit[] = [];
-  for (const match of rest.slice(query).matchAll(/[?&;]([\w.[\]-]{1,80})=([^&#;]*)/g)) {
+  for (const match of rest.slice(query).matchAll(/[?&;#]([\w.[\]-]{1,80})=([^&#;]*)/g)) {
     const [pair, name = "", value = ""] = match;
     const end = query + match.index + pair.length;
     const meaning = meaningOf(name);
@@ -115,9 +120,10 @@ function pathHits(address: string, offset: number): Hit[] {
     return [pathHit(hook.start + offset, hook.end + offset, "webhook", "the address is the credential of a webhook")];
   }
   const segments = address.split("/");
+  const id = gatewayId(segments, address, (before) => PUBLIC_BEFORE.has(before.toLowerCase()));
   let at = offset;
   for (const [index, segment] of segments.entries()) {
-    if (index > 0 && isKeySegment(segment, segments[index - 1] ?? "")) {
+    if (index === id || (index > 0 && isKeySegment(segment, segments[index - 1] ?? ""))) {
       return [pathHit(at, at + segment.length, "url-key", "a random segment in the path of an endpoint")];
     }
     at += segment.length + 1;

@@ -5,8 +5,12 @@ import { isPlaceholder } from "./placeholders.ts";
 import { isReference } from "./references.ts";
 import type { Hit } from "./hit.ts";
 
+/** Keys that vendors make for browsers: Stripe, Clerk and their like, Supabase, Mapbox, PostHog. */
+const PUBLISHABLE = /^(?:pk_(?:live|test)_|sb_publishable_|pk\.eyJ|phc_)\w/;
+
 /** `Bearer x`, `token x`: the word stays. */
-const SCHEME = /^(?:bearer|basic|token|apikey|api-key|key|digest|negotiate|bot|jwt|splunk|oauth|sso-key)[ \t]+(?=\S)/i;
+const SCHEME =
+  /^(?:bearer|basic|token|apikey|api-key|key|digest|negotiate|bot|jwt|splunk|oauth|sso-key)(?:[ \t]+|%20)(?=\S)/i;
 
 /**
  * The secret that `value` is, told by the name above it; undefined where it is none. An authentication scheme in front,
@@ -29,9 +33,9 @@ export function isSecretAs(meaning: NameMeaning, text: string): boolean {
     case "password":
       return !isSwitch(text) && !isRooted(text) && !isAddress(text);
     case "token":
-      return isToken(text);
+      return isToken(text) && !PUBLISHABLE.test(text);
     case "maybe":
-      return looksRandom(text);
+      return looksRandom(text) && !PUBLISHABLE.test(text);
   }
 }
 
@@ -59,7 +63,13 @@ function isToken(text: string): boolean {
 function isWords(text: string): boolean {
   if (text.length > 60) return false;
   const parts = text.split(/[-_.,:/\s]+/);
-  return parts.every((part) => /^(?:[a-z]{0,15}|[A-Z]{0,12}|[A-Z][a-z]{0,15})$/.test(part));
+  return parts.every((part) => !isScrambled(part) && /^(?:[a-z]{0,15}|[A-Z]{0,12}|[A-Z][a-z]{0,15})$/.test(part));
+}
+
+/** Letters in an order that no word has: six consonants in a row, or capitals in its middle here and there. */
+function isScrambled(part: string): boolean {
+  if (part.length < 8) return false;
+  return /[bcdfghjklmnpqrstvwxz]{6}/i.test(part) || (/[a-z][A-Z]{2}/.test(part) && /[A-Z]{2}[a-z]/.test(part));
 }
 
 /** For a name that only hints: random characters that are no address, path or id. */
@@ -71,6 +81,8 @@ export function looksRandom(text: string): boolean {
 /** Long, with upper and lower case and digits, and no separators: no id that people pass around is like that. */
 export function looksMinted(text: string): boolean {
   if (!/^[A-Za-z0-9_-]{28,200}$/.test(text) || !/[A-Z]/.test(text) || !/[a-z]/.test(text)) return false;
+  // Twilio's ids of accounts and keys are no secrets.
+  if (/^(?:AC|SK)[0-9a-f]{32}$/.test(text)) return false;
   const run = /[A-Za-z0-9]{24,}/.exec(text)?.[0] ?? "";
   return (run.match(/[a-z][A-Z]|[A-Za-z]\d|\d[A-Za-z]/g)?.length ?? 0) >= 6 && new Set(run).size >= 14;
 }
@@ -85,7 +97,10 @@ function isPath(text: string): boolean {
   if (text.length > 1024 || /[+=&?]/.test(text) || !text.includes("/")) return false;
   const segments = text.split("/");
   if (/\.[a-z]{2,5}$/.test(text) && segments.every((segment) => /^[\w .@-]*$/.test(segment))) return true;
-  return segments.every((segment) => /^[A-Za-z .@_-]{0,40}\d{0,4}$/.test(segment)) && !isRandom(text);
+  // Base64 has capitals at the end of a run of small letters: `LvvhO/kTrJ`.
+  if (text.length >= 12 && /[a-z][A-Z](?![a-z])/.test(text)) return false;
+  const isName = (segment: string) => /^[A-Za-z .@_-]{0,40}\d{0,4}$/.test(segment) && !isScrambled(segment);
+  return segments.every(isName) && !isRandom(text);
 }
 
 /** A path from a root that is known. */

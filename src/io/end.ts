@@ -20,12 +20,18 @@ export function endAs({ code, signal }: Ending, signalNumbers: Readonly<Record<s
   setTimeout(() => process.exit(SIGNAL_BASE + (signalNumbers[signal] ?? 0)), dumps ? 0 : 200);
 }
 
-/** core(5): a limit of one byte stops core files and, unlike 0, also pipes to a crash reporter. */
+/**
+ * core(5): a limit of one byte stops core files and, unlike 0, also pipes to a crash reporter. Where the limit is 0 for
+ * good, nobody but root may make it 1.
+ */
 function coresAreOff(): boolean {
   if (process.platform !== "linux") return process.platform === "win32";
   const prlimit = ["/usr/bin/prlimit", "/bin/prlimit"].find((path) => existsSync(path));
-  return (
-    prlimit !== undefined &&
-    spawnSync(prlimit, ["--core=1:1", "--pid", String(process.pid)], { stdio: "ignore" }).status === 0
-  );
+  if (prlimit === undefined) return false;
+  const limits = ["--core=1:1", "--core=0:0"];
+  return limits.some((limit) => succeeds(prlimit, [limit, "--pid", String(process.pid)]));
+}
+
+function succeeds(file: string, args: readonly string[]): boolean {
+  return spawnSync(file, args, { stdio: "ignore" }).status === 0;
 }

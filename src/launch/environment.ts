@@ -3,7 +3,7 @@
  * reason for each row: what is left out is told to the user with it.
  */
 
-/** Compared as text, not by patterns: every launch looks at every variable, and each pattern costs its compilation. */
+/** Names and prefixes, not patterns: every launch looks at every variable, and each pattern costs its compilation. */
 interface VariableRule {
   readonly reason: string;
   readonly names?: readonly string[];
@@ -79,17 +79,34 @@ const DECIDES_WHAT_RUNS: VariableRule = {
   reason: "decides what is run",
 };
 
+interface RuleIndex {
+  readonly names: ReadonlyMap<string, VariableRule>;
+  readonly prefixes: readonly (readonly [string, VariableRule])[];
+}
+
+const WITHHELD = indexOf([...BROKER, ...CODE_LOADERS]);
+const NO_SECRET = indexOf([DECIDES_WHAT_RUNS, ...CODE_LOADERS]);
+
 /** Why the variable is left out of a server's environment, or undefined where it is passed on. */
 export function whyWithheld(name: string, value: string): string | undefined {
-  const rule = BROKER.find((row) => covers(row, name)) ?? CODE_LOADERS.find((row) => covers(row, name));
+  const rule = ruleFor(WITHHELD, name);
   return rule?.value?.test(value) === false ? undefined : rule?.reason;
 }
 
 /** Why no secret may be delivered in the variable, or undefined where it may. */
 export function whyNoSecret(name: string): string | undefined {
-  return [DECIDES_WHAT_RUNS, ...CODE_LOADERS].find((row) => covers(row, name))?.reason;
+  return ruleFor(NO_SECRET, name)?.reason;
 }
 
-function covers({ names, prefixes }: VariableRule, name: string): boolean {
-  return names?.includes(name) === true || prefixes?.some((prefix) => name.startsWith(prefix)) === true;
+/** Of two rules for the same name the first counts. */
+function indexOf(rules: readonly VariableRule[]): RuleIndex {
+  const last = rules.toReversed();
+  return {
+    names: new Map(last.flatMap((rule) => (rule.names ?? []).map((name) => [name, rule] as const))),
+    prefixes: rules.flatMap((rule) => (rule.prefixes ?? []).map((prefix) => [prefix, rule] as const)),
+  };
+}
+
+function ruleFor({ names, prefixes }: RuleIndex, name: string): VariableRule | undefined {
+  return names.get(name) ?? prefixes.find(([prefix]) => name.startsWith(prefix))?.[1];
 }

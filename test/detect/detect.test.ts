@@ -86,7 +86,7 @@ describe("variables", () => {
     [
       "SLACK_URL",
       "https://hooks.slack.com/services/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",
-      ["T0AB1CD2E/B0FG3HI4J/k5L6m7N8o9P0q1R2s3T4u5V6"],
+      ["k5L6m7N8o9P0q1R2s3T4u5V6"],
     ],
     ["TOKEN_FILE", "/home/me/token.json", []],
     ["TOKEN_URL", "https://auth.test/token", []],
@@ -331,6 +331,12 @@ describe("on any text", () => {
     "\\",
     "'",
     "x:",
+    "\n",
+    "a: b   ",
+    "a=\n",
+    "-p ",
+    "-u x ",
+    "mcp/",
   ])("a megabyte of %j", (unit) => {
     const long = unit.repeat(1_000_000 / unit.length);
     for (const value of [long, `--token=${long}`, `postgresql://a:${long}`, `{"token":"${long}`]) {
