@@ -9,6 +9,7 @@ import { checkApproval } from "../launch/approvals.ts";
 import { buildChild, type ChildPlan } from "../launch/child.ts";
 import { findCommand, type FoundCommand } from "../launch/command.ts";
 import { clientEnvironment } from "../launch/parent-env.ts";
+import { checkHome } from "../launch/home.ts";
 import { launchRefs, refKey } from "../launch/references.ts";
 import { forgetLaunch, recordLaunch, versionsOf } from "../launch/registry.ts";
 import { canReplace, dyingWithParent, resettingSignals } from "../launch/replace.ts";
@@ -34,6 +35,8 @@ export interface RunContext extends Pick<
   | "files"
 > {
   readonly err: (text: string) => void;
+  /** setpriv(1), where the stable launcher knows that it can set the parent-death signal. */
+  readonly setpriv?: string;
   readonly programs: Programs;
   /** Loaded where a child is supervised. */
   readonly loadProcesses: () => Promise<Processes>;
@@ -73,6 +76,8 @@ export function parseRun(args: readonly string[]): RunOptions {
  * @throws UserError where the launch fails
  */
 export async function runServer(context: RunContext, { entry, words }: RunOptions): Promise<Ending> {
+  // Before anything is written there, the log included.
+  checkHome(context);
   const view = { words, env: clientEnvironment(context.env) };
   const launch: Launch = { entry, words, view, id: context.random(), refs: launchRefs(words, view.env) };
   try {
@@ -180,7 +185,7 @@ function replaceIfPossible(context: RunContext, _launch: Launch, spec: ChildSpec
 async function startChild(context: RunContext, launch: Launch, spec: ChildSpec): Promise<Ending> {
   const processes = await context.loadProcesses();
   const group = context.platform !== "win32" && !processes.hasTerminal();
-  const setpriv = context.env["MCPS_SETPRIV"] ?? "";
+  const setpriv = context.setpriv ?? "";
   const wrapped = context.programs.probe(setpriv) === "program" ? dyingWithParent(spec, setpriv) : spec;
   try {
     const { ended } = await supervise(processes, { ...wrapped, group }, supervisionOf(context, processes, group));
