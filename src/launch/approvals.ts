@@ -66,12 +66,32 @@ export function findApproval(place: ApprovalPlace, id: string): Approval | undef
   return sealedApproval(place, id)?.approval;
 }
 
-/** What differs from the approval of the same id, in words; undefined where there is none. */
+/** The approvals as they are at one moment, for many questions after one read. */
+export interface ApprovalBook {
+  /** How many there are, with or without our seal. */
+  readonly size: number;
+  /** What differs from the approval of the same id, in words; undefined where there is none. */
+  changesOf(subject: ApprovalSubject): string[] | undefined;
+}
+
+/** @throws system errors where they cannot be read */
+export function readApprovals(place: ApprovalPlace): ApprovalBook {
+  const key = readKey(place);
+  const approvals = readFile(place);
+  return {
+    size: Object.keys(approvals).length,
+    changesOf(subject) {
+      const found = sealedIn(approvals, key, subject.id);
+      if (found === undefined) return undefined;
+      const view = { words: [subject.command, ...subject.args], env: subject.env };
+      return entryChanges(found.approval, view, found.key);
+    },
+  };
+}
+
+/** As `changesOf`, for one subject. */
 export function subjectChanges(place: ApprovalPlace, subject: ApprovalSubject): string[] | undefined {
-  const found = sealedApproval(place, subject.id);
-  if (found === undefined) return undefined;
-  const view = { words: [subject.command, ...subject.args], env: subject.env };
-  return entryChanges(found.approval, view, found.key);
+  return readApprovals(place).changesOf(subject);
 }
 
 /**
@@ -118,8 +138,14 @@ interface KeyedApproval {
 }
 
 function sealedApproval(place: ApprovalPlace, id: string): KeyedApproval | undefined {
-  const key = readKey(place);
-  const approvals = readFile(place);
+  return sealedIn(readFile(place), readKey(place), id);
+}
+
+function sealedIn(
+  approvals: Readonly<Record<string, SealedApproval>>,
+  key: Buffer | undefined,
+  id: string,
+): KeyedApproval | undefined {
   const approval = Object.hasOwn(approvals, id) ? approvals[id] : undefined;
   if (key === undefined || approval === undefined || approval.id !== id) return undefined;
   return isGenuine(approval, key) ? { approval, key } : undefined;
