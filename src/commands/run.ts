@@ -190,12 +190,22 @@ async function startChild(context: RunContext, launch: Launch, spec: ChildSpec):
   try {
     const { ended } = await supervise(processes, { ...wrapped, group }, supervisionOf(context, processes, group));
     const ending = await ended;
-    audit(context, launch, { event: "ended", outcome: "ok", ended: ending.signal ?? ending.code ?? 0 });
+    noteEnd(context, launch, ending);
     return ending;
   } catch (error) {
     throw startFailure(launch, error);
   } finally {
     forgetLaunch(context, launch.id);
+  }
+}
+
+/** The server has ended: that it cannot be recorded any more changes nothing about how. */
+function noteEnd(context: RunContext, launch: Launch, { signal, code }: Ending): void {
+  try {
+    audit(context, launch, { event: "ended", outcome: "ok", ended: signal ?? code ?? 0 });
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    context.err(`[mcp-secrets] warning: ${error.message}\n`);
   }
 }
 
