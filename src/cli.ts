@@ -124,7 +124,7 @@ function build({ terminal, context, done }: Wiring): Command {
   return program;
 }
 
-function addStoreCommands(store: Command, context: Context, end: (exit: Promise<number>) => Promise<void>): void {
+function addStoreCommands(store: Command, context: () => Context, end: (exit: Promise<number>) => Promise<void>): void {
   const load = () => import("./commands/store.ts");
   store
     .command("add")
@@ -147,30 +147,30 @@ function addStoreCommands(store: Command, context: Context, end: (exit: Promise<
     .option("--wrapped-for <role>", "the secret id is wrapped, and was made for this role")
     .option("--mount <name=path>", "NAME=PATH, NAME=kv1:PATH or NAME=engine:PATH (may be repeated)", repeat)
     .option("--token-role <name>", "a token role for launches; {server} stands for the server")
-    .action(async (name, options) => end((await load()).runStoreAdd(context, name, options)));
+    .action(async (name, options) => end((await load()).runStoreAdd(context(), name, options)));
   store
     .command("list")
     .description("list the stores")
     .option("--json", "print the list as JSON")
-    .action(async (options) => end((await load()).runStoreList(context, options)));
+    .action(async (options) => end((await load()).runStoreList(context(), options)));
   store
     .command("check")
     .description("log in, look at the rights, and print the policy that is missing")
     .argument("[name]", "the store; the default one where none is named")
     .option("--json", "print the findings as JSON")
-    .action(async (name, options) => end((await load()).runStoreCheck(context, name, options)));
+    .action(async (name, options) => end((await load()).runStoreCheck(context(), name, options)));
   store
     .command("default")
     .description("choose where migrate puts secrets")
     .argument("<name>", "the store")
-    .action(async (name) => end((await load()).runStoreDefault(context, name)));
+    .action(async (name) => end((await load()).runStoreDefault(context(), name)));
   store
     .command("policy")
     .description("print the least rights that a server needs")
     .requiredOption("--server <name>", "as the configs name it")
     .option("--store <name>", "of its references to this store")
     .option("--config <file>", "as this config refers to them (may be repeated)", repeat)
-    .action(async (options) => end((await load()).runStorePolicy(context, options)));
+    .action(async (options) => end((await load()).runStorePolicy(context(), options)));
 }
 
 function completable(command: Command): Completable {

@@ -69,9 +69,9 @@ function mapOf(part: Part, name: string): readonly NamedText[] {
   if (node === undefined) return [];
   const pointer = childPointer(part.pointer, name);
   const members = node.type === "object" ? [...node.members] : [];
-  const texts = members.flatMap(([name, { value }]) => {
-    const text = textAt(value, childPointer(pointer, name));
-    return text === undefined ? [] : [{ name, ...text }];
+  const texts = members.flatMap(([key, { value }]) => {
+    const text = textAt(value, childPointer(pointer, key));
+    return text === undefined ? [] : [{ name: key, ...text }];
   });
   if (node.type === "object" && texts.length === members.length) return texts;
   part.problems.push(`${name} must be an object of strings`);

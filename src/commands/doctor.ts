@@ -47,7 +47,7 @@ async function allChecks(context: Context): Promise<Check[]> {
   const world = { context, approvals, stores, migrated };
   checks.push(...(await checked(home, () => homeChecks(context))));
   checks.push(...(await checked("launcher", () => launcherChecks(context, isStarted(configs, approvals)))));
-  for (const { name } of configuredStores()) {
+  for (const { name } of await configuredStores(context)) {
     checks.push(...(await checked(`store ${name}`, () => stores.checks(name))));
   }
   checks.push(...(await checked("journal", () => journalChecks(context, journal))));

@@ -208,12 +208,22 @@ async function startChild(
     const { ended } = await supervise(processes, { ...wrapped, group }, supervision);
     const ending = await ended;
     await keeper?.release();
-    audit(context, launch, { event: "ended", outcome: "ok", ended: ending.signal ?? ending.code ?? 0 });
+    noteEnd(context, launch, ending);
     return ending;
   } catch (error) {
     throw startFailure(launch, error);
   } finally {
     forgetLaunch(context, launch.id);
+  }
+}
+
+/** The server has ended: that it cannot be recorded any more changes nothing about how. */
+function noteEnd(context: RunContext, launch: Launch, { signal, code }: Ending): void {
+  try {
+    audit(context, launch, { event: "ended", outcome: "ok", ended: signal ?? code ?? 0 });
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    context.err(`[mcp-secrets] warning: ${error.message}\n`);
   }
 }
 

@@ -10,7 +10,8 @@ const SIGNAL_BASE = 128;
 
 /** Ends this process as its child ended: with its code, or by the same signal. */
 export function endAs({ code, signal }: Ending, signalNumbers: Readonly<Record<string, number>>): void {
-  if (signal === null) process.exit(code ?? 0);
+  // Node has no name for a real-time signal, and tells neither: killed is not well done.
+  if (signal === null) process.exit(code ?? SIGNAL_BASE);
   // Node ignores SIGPIPE and SIGXFSZ; taking away a handler gives back what the system does.
   if (signal !== "SIGKILL" && signal !== "SIGSTOP") process.on(signal, () => {});
   process.removeAllListeners(signal);

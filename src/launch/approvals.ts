@@ -115,14 +115,25 @@ function configChanges(place: ApprovalPlace, { approval, key }: KeyedApproval): 
   if (![".json", ".jsonc"].includes(extname(approval.config).toLowerCase())) return [];
   const bytes = readConfig(place.files, approval.config);
   if (bytes === undefined) return [];
-  const entry = bytes.length > LARGEST_CONFIG ? undefined : launchedEntry(bytes.toString(), approval.pointer);
-  return entry === undefined ? [`the entry in ${approval.config}`] : entryChanges(approval, entry, key);
+  const entry =
+    bytes.length > LARGEST_CONFIG ? undefined : launchedEntry(bytes.toString(), approval.pointer, approval.id);
+  if (entry === undefined) return [`the entry in ${approval.config}`];
+  // A program in front of the launcher may do anything, and hand on what it likes.
+  return isOurs(place, entry.program) ? entryChanges(approval, entry, key) : ["the launcher"];
+}
+
+function isOurs({ files, home }: ApprovalPlace, program: string): boolean {
+  const ours = ["mcp-secrets", "mcp-secrets.cjs"].map((name) => join(home, "bin", name));
+  return ours.includes(program) || (files.look(program) !== undefined && ours.includes(files.realpath(program)));
 }
 
 function readConfig(files: Files, path: string): Buffer | undefined {
   try {
-    return files.readIfExists(path);
+    // What is no file, or larger than a config can be, is not read: a pipe would wait for ever.
+    const { kind, size } = files.identify(path);
+    return kind === "file" && size <= LARGEST_CONFIG ? files.readIfExists(path) : Buffer.alloc(0);
   } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined;
     if (systemCode(error) === "EACCES" || systemCode(error) === "EISDIR") return undefined;
     throw error;
   }

@@ -12,9 +12,12 @@ interface VariableRule {
   readonly value?: RegExp;
 }
 
-/** Options of node(1) that run code, read files into the environment or open a debugger. */
+/**
+ * Any value but a list of options that neither run code nor name files, spelled plainly: node(1) also reads quotes,
+ * backslashes and underscores, in which others could hide.
+ */
 const NODE_LOADS =
-  /(^|[\s"])(-r|--require|--import|--loader|--experimental-loader|--inspect\S*|--debug\S*|--env-file\S*|--openssl-config|--diagnostic-dir|--report\S*|--heapsnapshot\S*|--snapshot-blob|--build-snapshot\S*|--conditions|-C|--icu-data-dir|--eval|-e|-p|--print)(?=[\s="]|$)/;
+  /^(?!(?:\s*--(?:max-old-space-size|max-semi-space-size|stack-size|stack-trace-limit|v8-pool-size|max-http-header-size|no-warnings|no-deprecation|pending-deprecation|throw-deprecation|trace-deprecation|trace-warnings|trace-uncaught|unhandled-rejections|dns-result-order|enable-source-maps|use-openssl-ca|use-bundled-ca|use-system-ca|experimental-vm-modules|experimental-strip-types|no-network-family-autoselection|network-family-autoselection-attempt-timeout|preserve-symlinks)(?:=[\w.-]+)?(?=\s|$))*\s*$)/;
 
 const CODE_LOADERS: readonly VariableRule[] = [
   {
