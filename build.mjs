@@ -6,6 +6,7 @@ import { build } from "esbuild";
  */
 const chunks = {
   launcher: "src/launcher.ts",
+  start: "src/start.ts",
   cli: "src/cli.ts",
   keeper: "src/launch/keeper.ts",
   settings: "src/settings.ts",

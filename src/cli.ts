@@ -1,100 +1,122 @@
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { Completable } from "./commands/completion.ts";
 import { realContext, type Context } from "./context.ts";
+import { bugReport } from "./core/bug.ts";
 import { EXIT, UserError, systemCode } from "./errors.ts";
+import { type Terminal, realTerminal } from "./io/terminal.ts";
 
 /** Wiring only: options in, exit code out. Each command is loaded when it is called. */
 
-const repeat = (value: string, list: string[] = []): string[] => [...list, value];
+/** An empty path would mean the working folder, and no client is called so: some variable of a script was not set. */
+const repeat = (value: string, list: string[] = []): string[] => {
+  if (value === "") throw new InvalidArgumentError("it is empty");
+  return [...list, value];
+};
+/** A server may have any name. */
+const repeatName = (value: string, list: string[] = []): string[] => [...list, value];
 
-function build(context: Context, done: (exit: number) => void): Command {
+/** These tell what is wrong with the home folder instead of refusing it, or do not need it. */
+const WITHOUT_SAFE_HOME = ["doctor", "completion"];
+
+interface Wiring {
+  readonly terminal: Terminal;
+  /** Made by the commands that need one. */
+  readonly context: () => Context;
+  readonly done: (exit: number) => void;
+}
+
+function build({ terminal, context, done }: Wiring): Command {
   const program = new Command("mcp-secrets")
     .description("keeps the secrets of MCP servers out of client configs")
     .version(VERSION)
-    .configureOutput({ writeOut: context.terminal.out, writeErr: context.terminal.err })
+    // Errors are told by `report`, in one form for all.
+    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err, outputError: () => {} })
     .exitOverride()
-    .showHelpAfterError("(mcp-secrets --help lists the commands)");
+    .hook("preAction", async (_, command) => {
+      if (WITHOUT_SAFE_HOME.includes(command.name())) return;
+      (await import("./launch/home.ts")).checkHome(context());
+    });
   const command = (usage: string, description: string) => program.command(usage).description(description);
   const end = async (exit: Promise<number>) => done(await exit);
 
   command("migrate", "move the plaintext secrets of MCP client configs into a store")
     .option("--config <file>", "this config (may be repeated)", repeat)
     .option("--client <id>", "the configs of this client (may be repeated)", repeat)
-    .option("--server <name>", "only this server (may be repeated)", repeat)
+    .option("--server <name>", "only this server (may be repeated)", repeatName)
     .option("--store <name>", "the store to move them to, where it is not the default one")
     .option("--dry-run", "show the plan and touch nothing")
     .option("--yes", "do not ask")
     .option("--json", "print the plan and its outcome as JSON")
-    .action(async (options) => end((await import("./commands/migrate.ts")).runMigrate(context, options)));
+    .action(async (options) => end((await import("./commands/migrate.ts")).runMigrate(context(), options)));
 
   command("restore", "bring configs back to what they were before migrate")
     .option("--config <file>", "this config (may be repeated)", repeat)
-    .option("--server <name>", "only this server (may be repeated)", repeat)
+    .option("--server <name>", "only this server (may be repeated)", repeatName)
     .option("--list", "list what can be restored")
     .option("--dry-run", "show what would happen and touch nothing")
     .option("--yes", "do not ask")
     .option("--json", "print the outcome as JSON")
-    .action(async (options) => end((await import("./commands/restore.ts")).runRestore(context, options)));
+    .action(async (options) => end((await import("./commands/restore.ts")).runRestore(context(), options)));
 
   command("scan", "report plaintext secrets, and exit with 1 where there are any")
     .option("--config <file>", "this config (may be repeated)", repeat)
     .option("--client <id>", "the configs of this client (may be repeated)", repeat)
     .option("--json", "print the findings as JSON")
-    .action(async (options) => end((await import("./commands/scan.ts")).runScan(context, options)));
+    .action(async (options) => end((await import("./commands/scan.ts")).runScan(context(), options)));
 
   command("approve", "give your word that an entry may have its references")
     .argument("<entry>", "CLIENT/SERVER")
-    .action(async (entry) => end((await import("./commands/approve.ts")).runApprove(context, entry)));
+    .action(async (entry) => end((await import("./commands/approve.ts")).runApprove(context(), entry)));
 
   command("approvals", "list what you have approved")
     .option("--json", "print the list as JSON")
-    .action(async (options) => end((await import("./commands/approvals.ts")).runApprovals(context, options)));
+    .action(async (options) => end((await import("./commands/approvals.ts")).runApprovals(context(), options)));
 
   command("set", "store a value, read from stdin or typed without echo")
     .argument("<reference>", "mcp-secret://STORE/PATH#FIELD")
-    .action(async (ref) => end((await import("./commands/set.ts")).runSet(context, ref)));
+    .action(async (ref) => end((await import("./commands/set.ts")).runSet(context(), ref)));
 
   command("get", "print a value")
     .argument("<reference>", "mcp-secret://STORE/PATH#FIELD")
     .option("--force-stdout", "also where stdout is no terminal")
-    .action(async (ref, options) => end((await import("./commands/get.ts")).runGet(context, ref, options)));
+    .action(async (ref, options) => end((await import("./commands/get.ts")).runGet(context(), ref, options)));
 
   command("list", "list what is stored, without values")
     .option("--json", "print the list as JSON")
-    .action(async (options) => end((await import("./commands/list.ts")).runList(context, options)));
+    .action(async (options) => end((await import("./commands/list.ts")).runList(context(), options)));
 
   command("rm", "remove a secret, all its versions")
     .argument("<reference>", "mcp-secret://STORE/PATH")
     .option("--yes", "do not ask")
-    .action(async (ref, options) => end((await import("./commands/rm.ts")).runRm(context, ref, options)));
+    .action(async (ref, options) => end((await import("./commands/rm.ts")).runRm(context(), ref, options)));
 
   command("ps", "list the launches that live, and what they hold")
     .option("--json", "print the list as JSON")
-    .action(async (options) => end((await import("./commands/ps.ts")).runPs(context, options)));
+    .action(async (options) => end((await import("./commands/ps.ts")).runPs(context(), options)));
 
   command("reap", "give back what launches that were killed have left")
     .option("--launch <id>", "of this launch only")
     .option("--json", "print what was given back as JSON")
-    .action(async (options) => end((await import("./commands/reap.ts")).runReap(context, options)));
+    .action(async (options) => end((await import("./commands/reap.ts")).runReap(context(), options)));
 
   command("revoke", "take the credentials of live launches away")
     .argument("[entry]", "CLIENT/SERVER")
     .option("--all", "of every launch")
     .option("--json", "print what was revoked as JSON")
-    .action(async (entry, options) => end((await import("./commands/reap.ts")).runRevoke(context, entry, options)));
+    .action(async (entry, options) => end((await import("./commands/reap.ts")).runRevoke(context(), entry, options)));
 
   addStoreCommands(command("store", "set up where secrets are kept"), context, end);
 
   command("doctor", "tell what is wrong, and the next command")
     .option("--fix", "mend what can be mended")
     .option("--json", "print the checks as JSON")
-    .action(async (options) => end((await import("./commands/doctor.ts")).runDoctor(context, options)));
+    .action(async (options) => end((await import("./commands/doctor.ts")).runDoctor(context(), options)));
 
   command("completion", "print the completion script of a shell")
     .argument("<shell>", "bash, zsh or fish")
     .action(async (shell) => {
       const { runCompletion } = await import("./commands/completion.ts");
-      done(runCompletion(context, shell, program.commands.map(completable)));
+      done(runCompletion({ terminal }, shell, program.commands.map(completable)));
     });
 
   // Handled by the launcher before this file is loaded; here for --help.
@@ -102,7 +124,7 @@ function build(context: Context, done: (exit: number) => void): Command {
   return program;
 }
 
-function addStoreCommands(store: Command, context: Context, end: (exit: Promise<number>) => Promise<void>): void {
+function addStoreCommands(store: Command, context: () => Context, end: (exit: Promise<number>) => Promise<void>): void {
   const load = () => import("./commands/store.ts");
   store
     .command("add")
@@ -136,30 +158,30 @@ function addStoreCommands(store: Command, context: Context, end: (exit: Promise<
     .option("--imds", "take credentials of the machine, where it is one of EC2")
     .option("--owner <text>", "a tag for new secrets: who answers for them")
     .option("--assume <name=arn>", "a role for servers, as mcp-secret://STORE/role/NAME (may be repeated)", repeat)
-    .action(async (name, options) => end((await load()).runStoreAdd(context, name, options)));
+    .action(async (name, options) => end((await load()).runStoreAdd(context(), name, options)));
   store
     .command("list")
     .description("list the stores")
     .option("--json", "print the list as JSON")
-    .action(async (options) => end((await load()).runStoreList(context, options)));
+    .action(async (options) => end((await load()).runStoreList(context(), options)));
   store
     .command("check")
     .description("log in, look at the rights, and print the policy that is missing")
     .argument("[name]", "the store; the default one where none is named")
     .option("--json", "print the findings as JSON")
-    .action(async (name, options) => end((await load()).runStoreCheck(context, name, options)));
+    .action(async (name, options) => end((await load()).runStoreCheck(context(), name, options)));
   store
     .command("default")
     .description("choose where migrate puts secrets")
     .argument("<name>", "the store")
-    .action(async (name) => end((await load()).runStoreDefault(context, name)));
+    .action(async (name) => end((await load()).runStoreDefault(context(), name)));
   store
     .command("policy")
     .description("print the least rights that a server needs")
     .requiredOption("--server <name>", "as the configs name it")
     .option("--store <name>", "of its references to this store")
     .option("--config <file>", "as this config refers to them (may be repeated)", repeat)
-    .action(async (options) => end((await load()).runStorePolicy(context, options)));
+    .action(async (options) => end((await load()).runStorePolicy(context(), options)));
 }
 
 function completable(command: Command): Completable {
@@ -167,24 +189,54 @@ function completable(command: Command): Completable {
   return { name: command.name(), description: command.description(), options };
 }
 
+/**
+ * The words that commander is to see. Behind a command that it does not know it takes `--help` for its own, and `help`
+ * for such a command for a plain `help`: the unknown word alone makes it say so.
+ */
+function parsable(program: Command, words: readonly string[]): readonly string[] {
+  const [first = "", second = ""] = words;
+  const named = first === "help" ? second : first;
+  const known = named === "" || named === "help" || named.startsWith("-");
+  return known || program.commands.some((command) => command.name() === named) ? words : [named];
+}
+
 /** The end of the process for `error`: text or one line of JSON on stderr, and the exit code. */
-function report(error: unknown, context: Context, json: boolean): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  const { code, exit, message, hint } = toUserError(error);
-  if (json) {
-    context.terminal.err(`${JSON.stringify({ schema: "mcp-secrets/error/1", code, exit, message, hint })}\n`);
+function report(error: unknown, terminal: Terminal, words: readonly string[]): number {
+  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+  // Where no command is named, the help that commander has printed says it all.
+  if (error instanceof CommanderError && error.code === "commander.help") return EXIT.usage;
+  const { code, exit, message, hint, cause } = toUserError(error, words);
+  if (words.includes("--json")) {
+    terminal.err(`${JSON.stringify({ schema: "mcp-secrets/error/1", code, exit, message, hint })}\n`);
   } else {
-    context.terminal.err(`[mcp-secrets] error: ${message}\n`);
-    if (hint !== undefined) context.terminal.err(`[mcp-secrets] hint: ${hint}\n`);
+    if (code === "bug") terminal.err(bugReport(cause).stack);
+    terminal.err(`[mcp-secrets] error: ${message}\n`);
+    if (hint !== undefined) terminal.err(`[mcp-secrets] hint: ${hint}\n`);
   }
   return exit;
 }
 
-/** What the system refused, where no command has better words for it. Anything else is a bug and keeps its stack. */
-function toUserError(error: unknown): UserError {
+function toUserError(error: unknown, words: readonly string[]): UserError {
   if (error instanceof UserError) return error;
+  if (error instanceof CommanderError) return usageError(error, words);
   const system = systemCode(error);
-  if (system === undefined || !/^E[A-Z0-9]+$/.test(system)) throw error;
+  return system !== undefined && /^E[A-Z0-9]+$/.test(system) ? systemError(error, system) : bugError(error, words);
+}
+
+/** `error: unknown option '--jso'` and `(Did you mean --json?)`, in our form. */
+function usageError({ message }: CommanderError, [first = ""]: readonly string[]): UserError {
+  const [what = "", ...more] = message.split("\n").filter((line) => line !== "");
+  const guess = /^\(Did you mean (.*)\?\)$/.exec(more.join(" "))?.[1];
+  const command = /^[a-z]+$/.test(first) && !message.includes("unknown command") ? ` ${first}` : "";
+  const hint =
+    guess === undefined ? `mcp-secrets${command} --help` : `did you mean ${guess}? see mcp-secrets${command} --help`;
+  // `--value=…` is told without what may be a value.
+  const told = what.replace(/^error: /, "").replace(/^(unknown option '[^=]*)=.*/s, "$1'");
+  return new UserError("usage", told.replace(/\.$/, ""), { hint });
+}
+
+/** What the system refused, where no command has better words for it. */
+function systemError(error: unknown, system: string): UserError {
   const path = error instanceof Error && "path" in error && typeof error.path === "string" ? error.path : undefined;
   return new UserError("cannot-write", `the system refuses ${path ?? "a file"}: ${system}`, {
     hint: path === undefined ? "mcp-secrets doctor" : `ls -ld ${path}`,
@@ -192,14 +244,27 @@ function toUserError(error: unknown): UserError {
   });
 }
 
+function bugError(error: unknown, words: readonly string[]): UserError {
+  const lines = words.includes("--json") ? "what it prints without --json" : "the lines above";
+  return new UserError("bug", `a bug in mcp-secrets ${VERSION}: ${bugReport(error).what}`, {
+    hint: `report it with ${lines}: no arguments and no environment are in them`,
+    cause: error,
+  });
+}
+
 async function main(): Promise<void> {
   // Flushes wait for the disk, not for the processor: with more of them under way one journal commit serves many.
   process.env["UV_THREADPOOL_SIZE"] ??= "16";
-  const context = realContext();
+  const words = process.argv.slice(2);
+  const terminal = realTerminal();
+  // Thrown where nobody waits for it: Node would end with 1, which means findings.
+  process.on("uncaughtException", (error) => process.exit(report(error, terminal, words)));
   try {
-    await build(context, (exit) => (process.exitCode = exit)).parseAsync(process.argv);
+    const context = () => realContext(terminal);
+    const program = build({ terminal, context, done: (exit) => (process.exitCode = exit) });
+    await program.parseAsync(parsable(program, words), { from: "user" });
   } catch (error) {
-    process.exitCode = report(error, context, process.argv.includes("--json"));
+    process.exitCode = report(error, terminal, words);
   }
 }
 

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { homedir, hostname, tmpdir } from "node:os";
-import { join } from "node:path";
+import { hostname, tmpdir } from "node:os";
 import type { Files } from "./core/files.ts";
 import type { Lock } from "./core/lock.ts";
 import { createFiles } from "./io/files.ts";
+import { findHomes } from "./io/home.ts";
 import { createLock } from "./io/locks.ts";
 import { parentProgram, startOfProcess } from "./io/owner.ts";
 import type { Answer } from "./io/programs.ts";
@@ -45,16 +45,15 @@ export interface Context {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-export function realContext(): Context {
+/** @throws UserError unsafe-environment where HOME or MCPS_HOME name no folder */
+export function realContext(terminal = realTerminal()): Context {
   const env = process.env;
-  const userHome = env["HOME"] ?? homedir();
   const random = () => randomBytes(12).toString("hex");
   return {
     env,
     cwd: process.cwd(),
     platform: process.platform,
-    userHome,
-    home: env["MCPS_HOME"] ?? join(userHome, ".mcp-secrets"),
+    ...findHomes(env),
     temporary: tmpdir(),
     hostname: hostname(),
     uid: process.getuid?.() ?? -1,
@@ -68,7 +67,7 @@ export function realContext(): Context {
     random,
     files: createFiles({ platform: process.platform, random }),
     lock: createLock({ pid: process.pid, now: Date.now, random }),
-    terminal: realTerminal(),
+    terminal,
     run: async (command, args, timeout, programEnv) => {
       const { runProgram } = await import("./io/programs.ts");
       return runProgram(command, args, { timeout, ...(programEnv === undefined ? {} : { env: programEnv }) });

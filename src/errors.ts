@@ -3,7 +3,13 @@
  * stack.
  */
 
-/** Exit codes, after sysexits(3) and the shell's 126 and 127. */
+/**
+ * Exit codes, after sysexits(3) and the shell's 126 and 127.
+ *
+ * A bug is no finding, so it must not end with the 1 that Node gives it. sysexits has 70 (EX_SOFTWARE) for it, but here
+ * 70 means that a rotation is stuck, upon which automation stops and calls a human for that secret: a bug in, say, `list`
+ * must not be taken for that. 71 (EX_OSERR, "a system error") is the nearest that is free.
+ */
 export const EXIT = {
   ok: 0,
   findings: 1,
@@ -11,6 +17,7 @@ export const EXIT = {
   data: 65,
   unavailable: 69,
   stuck: 70,
+  bug: 71,
   cannotWrite: 73,
   tryLater: 75,
   refused: 77,
@@ -51,7 +58,8 @@ export type ErrorCode =
   | "not-restorable"
   | "some-failed"
   | "cannot-execute"
-  | "command-not-found";
+  | "command-not-found"
+  | "bug";
 
 const exitOf: Record<ErrorCode, number> = {
   usage: EXIT.usage,
@@ -85,6 +93,7 @@ const exitOf: Record<ErrorCode, number> = {
   "some-failed": EXIT.findings,
   "cannot-execute": EXIT.cannotExecute,
   "command-not-found": EXIT.notFound,
+  bug: EXIT.bug,
 };
 
 const BRAND: unique symbol = Symbol.for("mcp-secrets/UserError");

@@ -1,8 +1,19 @@
-import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { filesUnder, findCanaries } from "./helpers/canary.ts";
-import { type Ended, type Home, LAUNCHER, LONG, execute, has, makeHome, mcpSecrets } from "./helpers/cli.ts";
+import {
+  type Ended,
+  type Home,
+  LAUNCHER,
+  LONG,
+  execute,
+  has,
+  makeHome,
+  mcpSecrets,
+  resetHome,
+  saveHome,
+} from "./helpers/cli.ts";
 
 /**
  * The crash matrix: kill -9 before, and halfway through, every file operation of a command until it completes. After
@@ -83,7 +94,7 @@ for (const scenario of SCENARIOS) {
       for (const halfway of ["0", "1"]) {
         const first = LONG || halfway === "0" ? 1 : 3;
         for (let k = first; k <= operations; k += STEP) {
-          reset(home);
+          resetHome(home);
           const env = { KILL_AT: String(k), KILL_HALFWAY: halfway };
           const killed = await start(home, scenario, { preload: true, env });
           await holds(home, scenario, states, `operation ${k}, halfway ${halfway}, ${killed.signal}`);
@@ -101,7 +112,7 @@ for (const scenario of SCENARIOS) {
       const calls = ["rename", "unlink", "link", "mkdir", "fsync", "fchmod", "fchown", "ftruncate"];
       for (const call of calls) {
         for (let k = 1; k < 200; k += 1) {
-          reset(home);
+          resetHome(home);
           const killed = await traced(home, scenario, call, k);
           if (killed.signal === null && killed.code === 0) break;
           await holds(home, scenario, states, `${call} ${k}`);
@@ -121,16 +132,11 @@ async function prepare(home: Home, scenario: Scenario): Promise<{ states: States
   writeFileSync(join(home.work, "config.json"), CONFIG);
   await scenario.before?.(home);
   const old = config(home);
-  cpSync(home.root, `${home.root}.template`, { recursive: true, preserveTimestamps: true });
+  saveHome(home);
   const count = join(home.tmp, "count");
   const done = await start(home, scenario, { preload: true, env: { KILL_COUNT: count } });
   expect(done).toMatchObject({ code: 0 });
   return { states: { old, new: config(home) }, operations: Number(readFileSync(count, "utf8")) };
-}
-
-function reset(home: Home): void {
-  for (const folder of [home.home, home.work, home.tmp]) rmSync(folder, { recursive: true });
-  cpSync(`${home.root}.template`, home.root, { recursive: true, preserveTimestamps: true });
 }
 
 async function holds(home: Home, scenario: Scenario, states: States, when: string): Promise<void> {

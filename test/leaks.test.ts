@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
-import { cpSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { findCanaries } from "./helpers/canary.ts";
-import { type Home, LAUNCHER, ended, makeHome, mcpSecrets } from "./helpers/cli.ts";
+import { type Home, LAUNCHER, ended, makeHome, mcpSecrets, resetHome, saveHome } from "./helpers/cli.ts";
 import { entryOf, migrated } from "./helpers/migrated.ts";
 import { treeOf, watchTree } from "./helpers/proc.ts";
 
@@ -51,16 +51,16 @@ for (const [named, env] of Object.entries(environments)) {
   test(`no command shows a value, with ${named}`, async () => {
     using home = makeHome();
     await populate(home);
-    cpSync(home.root, `${home.root}.template`, { recursive: true });
+    saveHome(home);
     for (const args of commands) {
-      cpSync(`${home.root}.template`, home.root, { recursive: true, force: true });
+      resetHome(home);
       // The launcher finds references in its environment, as a client gives them.
       const start = { env: { ...home.env, ...env, API_KEY: REF }, cwd: home.work, input: `${TYPED}\n` };
       const done = await mcpSecrets(args, start);
       const shown = done.stdout + done.stderr;
       expect(shown.includes(VALUE) || shown.includes(TYPED), `mcp-secrets ${args.join(" ")}`).toBe(false);
+      expect(findCanaries([home.home, home.tmp], [VALUE, TYPED])).toEqual([]);
     }
-    expect(findCanaries([home.home, home.tmp], [VALUE, TYPED])).toEqual([]);
   });
 }
 

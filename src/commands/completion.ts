@@ -10,7 +10,11 @@ export interface Completable {
 }
 
 /** `completion SHELL`: prints the script that the shell reads. */
-export function runCompletion(context: Context, shell: string, commands: readonly Completable[]): number {
+export function runCompletion(
+  context: Pick<Context, "terminal">,
+  shell: string,
+  commands: readonly Completable[],
+): number {
   const write = SHELLS.get(shell);
   if (write === undefined) {
     throw new UserError("usage", `no completion for the shell ${shell}`, {
@@ -60,6 +64,8 @@ ${cases}
   esac
   _files
 }
+# A shell whose set-up has not called compinit does not know compdef.
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
 compdef _mcp_secrets mcp-secrets
 `;
 }

@@ -1,8 +1,9 @@
 import { appendAudit } from "../audit/log.ts";
 import type { Context } from "../context.ts";
-import { formatRef, parseRef } from "../core/ref.ts";
+import { formatRef } from "../core/ref.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { openStore } from "../stores.ts";
+import { referenceArgument } from "./reference.ts";
 
 export interface GetOptions {
   readonly forceStdout?: boolean;
@@ -15,7 +16,7 @@ const TIME = 10_000;
  * what reads it may be an agent whose context goes to a provider.
  */
 export async function runGet(context: Context, text: string, options: GetOptions): Promise<number> {
-  const ref = parseRef(text);
+  const ref = referenceArgument(text);
   const { terminal } = context;
   const refs = [formatRef(ref)];
   if (!terminal.outIsTty && options.forceStdout !== true) {

@@ -3,14 +3,14 @@ import { appendAudit } from "../audit/log.ts";
 import { runningClients } from "../clients/running.ts";
 import type { Context } from "../context.ts";
 import type { Provider } from "../core/provider.ts";
-import { formatRef } from "../core/ref.ts";
+import { findRefs, formatRef } from "../core/ref.ts";
 import { printable } from "../core/table.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { saveApprovals } from "../launch/approvals.ts";
 import { entryCommand, installLauncher } from "../launch/install.ts";
 import { applyConfig, isUnsettled, settleJournal } from "../migrate/apply.ts";
 import { Journal } from "../migrate/journal.ts";
-import { type ConfigPlan, makePlan, type Plan } from "../migrate/plan.ts";
+import { type ConfigPlan, makePlan, type Plan, type PlannedEntry } from "../migrate/plan.ts";
 import { type ConfigReport, outcomeText, planTable, reportJson, reportsOf } from "../migrate/report.ts";
 import { storeSecrets } from "../migrate/store.ts";
 import { confirm } from "./confirm.ts";
@@ -86,14 +86,19 @@ function show(context: Context, { plan, configs, failures }: Prepared): void {
     terminal.out(`${printable(config.path)}\n`);
     if (config.findings.length > 0) terminal.out(planTable(config));
     else if (config.edits.length === 0) terminal.out("nothing to do\n");
-    for (const { server, id } of config.entries.filter((entry) => !isFound(config, entry.server))) {
-      terminal.out(`${printable(server)}: its references get the launcher, as ${id}\n`);
+    for (const entry of config.entries) {
+      const refs = heldBefore(config, entry);
+      if (refs.length > 0)
+        terminal.out(`${printable(entry.server)} also gets, as its config says: ${refs.join(", ")}\n`);
     }
   }
 }
 
-function isFound({ findings }: ConfigPlan, server: string): boolean {
-  return findings.some(({ finding }) => finding.server === server);
+/** References that an entry holds already: the approval will be for them too, so they are shown. */
+function heldBefore({ findings }: ConfigPlan, { command, args, env }: PlannedEntry): string[] {
+  const found = new Set(findings.flatMap(({ reference }) => (reference === undefined ? [] : [formatRef(reference)])));
+  const held = [command, ...args, ...Object.values(env)].flatMap(findRefs).map(({ ref }) => formatRef(ref));
+  return [...new Set(held)].filter((ref) => !found.has(ref));
 }
 
 /** Where there is nothing to do, what an earlier run left is still to be finished. */

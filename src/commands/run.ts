@@ -9,6 +9,7 @@ import { checkApproval } from "../launch/approvals.ts";
 import { buildChild, type ChildPlan } from "../launch/child.ts";
 import { findCommand, type FoundCommand } from "../launch/command.ts";
 import { clientEnvironment } from "../launch/parent-env.ts";
+import { checkHome } from "../launch/home.ts";
 import type { Keeper, KeeperEvent, KeeperHost } from "../launch/keeper.ts";
 import { noteFolder } from "../launch/lease-folder.ts";
 import { launchRefs, refKey } from "../launch/references.ts";
@@ -36,6 +37,8 @@ export interface RunContext extends Pick<
   | "files"
 > {
   readonly err: (text: string) => void;
+  /** setpriv(1), where the stable launcher knows that it can set the parent-death signal. */
+  readonly setpriv?: string;
   readonly programs: Programs;
   /** Loaded where a child is supervised. */
   readonly loadProcesses: () => Promise<Processes>;
@@ -77,6 +80,8 @@ export function parseRun(args: readonly string[]): RunOptions {
  * @throws UserError where the launch fails
  */
 export async function runServer(context: RunContext, { entry, words }: RunOptions): Promise<Ending> {
+  // Before anything is written there, the log included.
+  checkHome(context);
   const view = { words, env: clientEnvironment(context.env) };
   const launch: Launch = { entry, words, view, id: context.random(), refs: launchRefs(words, view.env) };
   const keeper = await keeperFor(context, launch);
@@ -196,19 +201,29 @@ async function startChild(
 ): Promise<Ending> {
   const processes = await context.loadProcesses();
   const group = context.platform !== "win32" && !processes.hasTerminal();
-  const setpriv = context.env["MCPS_SETPRIV"] ?? "";
+  const setpriv = context.setpriv ?? "";
   const wrapped = context.programs.probe(setpriv) === "program" ? dyingWithParent(spec, setpriv) : spec;
   try {
     const supervision = { ...supervisionOf(context, processes, group), onEnding: () => void keeper?.release() };
     const { ended } = await supervise(processes, { ...wrapped, group }, supervision);
     const ending = await ended;
     await keeper?.release();
-    audit(context, launch, { event: "ended", outcome: "ok", ended: ending.signal ?? ending.code ?? 0 });
+    noteEnd(context, launch, ending);
     return ending;
   } catch (error) {
     throw startFailure(launch, error);
   } finally {
     forgetLaunch(context, launch.id);
+  }
+}
+
+/** The server has ended: that it cannot be recorded any more changes nothing about how. */
+function noteEnd(context: RunContext, launch: Launch, { signal, code }: Ending): void {
+  try {
+    audit(context, launch, { event: "ended", outcome: "ok", ended: signal ?? code ?? 0 });
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    context.err(`[mcp-secrets] warning: ${error.message}\n`);
   }
 }
 

@@ -1,10 +1,11 @@
 import { appendAudit } from "../audit/log.ts";
 import type { Context } from "../context.ts";
 import type { Fields, Provider } from "../core/provider.ts";
-import { type SecretRef, fieldOf, formatRef, parseRef } from "../core/ref.ts";
+import { type SecretRef, fieldOf, formatRef } from "../core/ref.ts";
 import { Secret } from "../core/secret.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { openStore } from "../stores.ts";
+import { referenceArgument } from "./reference.ts";
 
 /** Races that are tried again: each one lost means that another writer got on. */
 const ATTEMPTS = 50;
@@ -17,7 +18,7 @@ const TIME = 10_000;
  * secret stay.
  */
 export async function runSet(context: Context, text: string): Promise<number> {
-  const ref = parseRef(text);
+  const ref = referenceArgument(text);
   const provider = await openStore(context, ref.store);
   const value = await readValue(context, ref);
   const version = await replaceField(context, provider, ref, value);

@@ -31,6 +31,8 @@ export interface Files {
   list(path: string): string[];
   /** Makes the folder and its missing parents, private. */
   makePrivateDir(path: string): void;
+  /** Takes the rights of all but the owner away from what the path leads to. */
+  makePrivate(path: string): void;
   /** Replaces or creates a private file: all old bytes or all new bytes, durable. */
   writePrivate(path: string, data: Buffer | string): Promise<void>;
   /** As `writePrivate`, and the owner may run it. */

@@ -25,7 +25,7 @@ export interface Child {
 
 /** The process that stands by in case the launcher is killed. */
 export interface Watcher {
-  /** `123` for a process, `-123` for a group: what to end when this process is gone without a goodbye. */
+  /** What to end when this process is gone: `123` for a process, `-123` for a group. */
   guard(target: number): void;
   /** Nothing is left to do: it goes away. */
   dismiss(): void;
@@ -37,7 +37,7 @@ export interface Processes {
   hasTerminal(): boolean;
   /** @throws the system's error (`ENOENT`, `E2BIG`, …) where the program cannot be started */
   spawn(spec: ChildSpec): Promise<Child>;
-  /** Starts a shell in a session of its own that runs `script` and holds none of our stdio. */
+  /** Starts a shell in a session of its own that runs `script` and holds none of our stdio. Its stdin ends when we do. */
   watch(script: string): Watcher;
   /** Sends a signal to a process, or with a negative number to a group; false where nobody is there. 0 only asks. */
   signal(target: number, name: NodeJS.Signals | 0): boolean;

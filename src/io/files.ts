@@ -7,6 +7,7 @@ import { systemCode } from "../errors.ts";
 export type FileSystem = Pick<
   typeof nodeFs,
   | "appendFileSync"
+  | "chmodSync"
   | "closeSync"
   | "fchmodSync"
   | "fchownSync"
@@ -122,6 +123,8 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
     makePrivateDir(path) {
       fs.mkdirSync(path, { recursive: true, mode: PRIVATE_DIR });
     },
+
+    makePrivate: (path) => fs.chmodSync(path, fs.statSync(path).mode & PRIVATE_DIR),
 
     writePrivate: (path, data) => writeOver(path, data, PRIVATE_FILE),
 

@@ -36,9 +36,10 @@ function openInput(link: string, client: number): (() => boolean) | undefined {
   // table, which is long on a desktop, need not be read.
   const held = stillLinked(client, `socket:[${Number(number) - 1}]`, false);
   const count = references(number);
-  // Closed before the first look: said only where both agree, and the client's descriptors are to be seen at all.
-  const closed = count === LEFT && held === undefined && namesIn(`/proc/${client}/fd`).length > 0;
-  if (count !== CONNECTED && !closed) return undefined;
+  // It may have been closed, or half so, before the first look. Then the client's descriptors must be there to be seen,
+  // so that nothing is concluded where /proc tells less than it should.
+  const told = count === LEFT && namesIn(`/proc/${client}/fd`).length > 0;
+  if (count !== CONNECTED && !told) return undefined;
   return () => held?.() === true || references(number) !== LEFT;
 }
 

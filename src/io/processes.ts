@@ -8,7 +8,8 @@ import { watchInput } from "./input.ts";
 /** The real `Processes`. Loaded only where a child is supervised: node:child_process costs some milliseconds. */
 export function createProcesses(): Processes {
   return {
-    hasTerminal: () => isatty(0) || isatty(1) || isatty(2),
+    // Who types at us has stdin. A client at a terminal passes its stderr on, and ends servers all the same.
+    hasTerminal: () => isatty(0),
     spawn: start,
     watch,
     signal: sendSignal,

@@ -21,6 +21,8 @@ export async function runProgram(command: string, args: readonly string[], optio
     reject: false,
     timeout: options.timeout,
     maxBuffer: 4 * 1024 * 1024,
+    // With NODE_DEBUG=execa it would print commands, environments and answers (execa's docs/debugging.md).
+    verbose: "none",
     ...(options.env === undefined ? {} : { env: options.env, extendEnv: false }),
   });
   return { stdout, stderr, exit: exitCode };

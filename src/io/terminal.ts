@@ -1,12 +1,12 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { ReadStream, isatty } from "node:tty";
-import { systemCode } from "../errors.ts";
+import { UserError, systemCode } from "../errors.ts";
 
 /** The user's side of a command: text out, questions in. */
 export interface Terminal {
-  /** Writes to stdout. */
+  /** Writes to stdout; nothing where its reader is gone. @throws UserError cannot-write where the system refuses */
   out(text: string): void;
-  /** Writes to stderr. */
+  /** Writes to stderr, where that is possible. */
   err(text: string): void;
   readonly outIsTty: boolean;
   readonly errIsTty: boolean;
@@ -23,8 +23,8 @@ export interface Terminal {
 
 export function realTerminal(): Terminal {
   return {
-    out: (text) => writeFully(1, text),
-    err: (text) => writeFully(2, text),
+    out: writeOut,
+    err: writeErr,
     outIsTty: isatty(1),
     errIsTty: isatty(2),
     inIsTty: isatty(0),
@@ -33,6 +33,26 @@ export function realTerminal(): Terminal {
     ask: (question) => readLine(question, false),
     askHidden: (question) => readLine(question, true),
   };
+}
+
+function writeOut(text: string): void {
+  try {
+    writeFully(1, text);
+  } catch (error) {
+    throw new UserError("cannot-write", `cannot write to stdout: ${systemCode(error) ?? "unknown error"}`, {
+      hint: "make room where the output goes, or send it elsewhere",
+      cause: error,
+    });
+  }
+}
+
+/** An error that cannot be told still ends in its exit code. */
+function writeErr(text: string): void {
+  try {
+    writeFully(2, text);
+  } catch {
+    // Nobody listens.
+  }
 }
 
 /** A pipe of ours may be non-blocking at its other end: a full one is tried again. A closed one ends the output. */

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { findRefs } from "../core/ref.ts";
+import { findRefs, formatRef } from "../core/ref.ts";
 
 /**
  * What the user gives their word for: an entry as the config holds it, with references in place of secrets.
@@ -73,6 +73,7 @@ export function isGenuine(sealed: SealedApproval, key: Buffer): boolean {
 /** What of the launch the user has not approved, in words, without values; nothing where all is as approved. */
 export function launchChanges(approval: Approval, view: LaunchView, key: Buffer): string[] {
   const changes = wordChanges(approval.words, view.words, matchesExpanded);
+  if (hasForeignRefs(approval, view)) changes.push("the references");
   const approved = new Map(approval.env.map((variable) => [variable.name, variable]));
   for (const variable of approval.env) {
     const text = view.env[variable.name];
@@ -86,6 +87,13 @@ export function launchChanges(approval: Approval, view: LaunchView, key: Buffer)
     if (template === undefined || !matchesExpanded(template, text)) changes.push(`the reference in ${name}`);
   }
   return [...new Set(changes)];
+}
+
+/** Whatever a text may be taken for: no launch reads a reference that the user did not see. */
+function hasForeignRefs(approval: Approval, view: LaunchView): boolean {
+  const refsOf = (texts: readonly string[]) => texts.flatMap((text) => findRefs(text).map(({ ref }) => formatRef(ref)));
+  const approved = new Set(refsOf([...approval.words, ...approval.env.map(({ text }) => text ?? "")]));
+  return refsOf([...view.words, ...Object.values(view.env)]).some((ref) => !approved.has(ref));
 }
 
 /** As `launchChanges`, for the entry as the config holds it: every text exactly, and no variable more. */
@@ -120,7 +128,8 @@ function wordChanges(
 ): string[] {
   const [command = "", ...args] = approved;
   const same = args.length === words.length - 1 && args.every((arg, index) => matches(arg, words[index + 1] ?? ""));
-  return [...(matches(command, words[0] ?? "") ? [] : ["the command"]), ...(same ? [] : ["the arguments"])];
+  // What runs is never left to what a client puts in: an expansion would be anything.
+  return [...(command === (words[0] ?? "") ? [] : ["the command"]), ...(same ? [] : ["the arguments"])];
 }
 
 /** True where `actual` can be what a client made of `approved`: equal but for the parts that clients replace. */

@@ -66,12 +66,32 @@ export function findApproval(place: ApprovalPlace, id: string): Approval | undef
   return sealedApproval(place, id)?.approval;
 }
 
-/** What differs from the approval of the same id, in words; undefined where there is none. */
+/** The approvals as they are at one moment, for many questions after one read. */
+export interface ApprovalBook {
+  /** How many there are, with or without our seal. */
+  readonly size: number;
+  /** What differs from the approval of the same id, in words; undefined where there is none. */
+  changesOf(subject: ApprovalSubject): string[] | undefined;
+}
+
+/** @throws system errors where they cannot be read */
+export function readApprovals(place: ApprovalPlace): ApprovalBook {
+  const key = readKey(place);
+  const approvals = readFile(place);
+  return {
+    size: Object.keys(approvals).length,
+    changesOf(subject) {
+      const found = sealedIn(approvals, key, subject.id);
+      if (found === undefined) return undefined;
+      const view = { words: [subject.command, ...subject.args], env: subject.env };
+      return entryChanges(found.approval, view, found.key);
+    },
+  };
+}
+
+/** As `changesOf`, for one subject. */
 export function subjectChanges(place: ApprovalPlace, subject: ApprovalSubject): string[] | undefined {
-  const found = sealedApproval(place, subject.id);
-  if (found === undefined) return undefined;
-  const view = { words: [subject.command, ...subject.args], env: subject.env };
-  return entryChanges(found.approval, view, found.key);
+  return readApprovals(place).changesOf(subject);
 }
 
 /**
@@ -95,14 +115,25 @@ function configChanges(place: ApprovalPlace, { approval, key }: KeyedApproval): 
   if (![".json", ".jsonc"].includes(extname(approval.config).toLowerCase())) return [];
   const bytes = readConfig(place.files, approval.config);
   if (bytes === undefined) return [];
-  const entry = bytes.length > LARGEST_CONFIG ? undefined : launchedEntry(bytes.toString(), approval.pointer);
-  return entry === undefined ? [`the entry in ${approval.config}`] : entryChanges(approval, entry, key);
+  const entry =
+    bytes.length > LARGEST_CONFIG ? undefined : launchedEntry(bytes.toString(), approval.pointer, approval.id);
+  if (entry === undefined) return [`the entry in ${approval.config}`];
+  // A program in front of the launcher may do anything, and hand on what it likes.
+  return isOurs(place, entry.program) ? entryChanges(approval, entry, key) : ["the launcher"];
+}
+
+function isOurs({ files, home }: ApprovalPlace, program: string): boolean {
+  const ours = ["mcp-secrets", "mcp-secrets.cjs"].map((name) => join(home, "bin", name));
+  return ours.includes(program) || (files.look(program) !== undefined && ours.includes(files.realpath(program)));
 }
 
 function readConfig(files: Files, path: string): Buffer | undefined {
   try {
-    return files.readIfExists(path);
+    // What is no file, or larger than a config can be, is not read: a pipe would wait for ever.
+    const { kind, size } = files.identify(path);
+    return kind === "file" && size <= LARGEST_CONFIG ? files.readIfExists(path) : Buffer.alloc(0);
   } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined;
     if (systemCode(error) === "EACCES" || systemCode(error) === "EISDIR") return undefined;
     throw error;
   }
@@ -118,8 +149,14 @@ interface KeyedApproval {
 }
 
 function sealedApproval(place: ApprovalPlace, id: string): KeyedApproval | undefined {
-  const key = readKey(place);
-  const approvals = readFile(place);
+  return sealedIn(readFile(place), readKey(place), id);
+}
+
+function sealedIn(
+  approvals: Readonly<Record<string, SealedApproval>>,
+  key: Buffer | undefined,
+  id: string,
+): KeyedApproval | undefined {
   const approval = Object.hasOwn(approvals, id) ? approvals[id] : undefined;
   if (key === undefined || approval === undefined || approval.id !== id) return undefined;
   return isGenuine(approval, key) ? { approval, key } : undefined;

@@ -1,20 +1,39 @@
 import { pointerTokens } from "../clients/tree.ts";
 import type { LaunchView } from "./approval.ts";
 
+/** `program` is what starts the launcher: the stable one, or (on Windows) the script that Node is given. */
+export interface LaunchedEntry extends LaunchView {
+  readonly program: string;
+}
+
 /**
  * The entry at `pointer` of a JSON or JSONC text, with the server's own words (those behind `--`); undefined where the
  * text or the place does not hold one that our launcher starts.
  * Made for the hot path: the editor of src/clients keeps every byte and says where an error is, this only reads.
  */
-export function launchedEntry(text: string, pointer: string): LaunchView | undefined {
-  const entry = membersOf(valueAt(parse(text.replace(/^\u{FEFF}/u, "")), pointer));
-  if (entry === undefined) return undefined;
+export function launchedEntry(text: string, pointer: string, id: string): LaunchedEntry | undefined {
+  const root = parse(text.replace(/^\u{FEFF}/u, ""));
+  const entry = membersOf(valueAt(root, pointer));
+  // A second entry under the same id would be launched on the word that was given for this one.
+  if (entry === undefined || countStarts(root, id) !== 1) return undefined;
   const { args, env } = { args: entry.get("args"), env: membersOf(entry.get("env") ?? {}) };
   if (!Array.isArray(args) || env === undefined) return undefined;
-  const dashes = args.indexOf("--");
-  if (dashes < 0 || !args.slice(0, dashes).includes("run")) return undefined;
-  const words = args.slice(dashes + 1).map(String);
-  return { words, env: Object.fromEntries([...env].map(([name, value]) => [name, String(value)])) };
+  const start = args.indexOf("run");
+  const [flag, name, dashes, ...words] = args.slice(start + 1).map(String);
+  if (start > 1 || flag !== "--entry" || name !== id || dashes !== "--") return undefined;
+  const program: unknown = start === 0 ? entry.get("command") : args[0];
+  if (typeof program !== "string") return undefined;
+  return { program, words, env: Object.fromEntries([...env].map(([variable, value]) => [variable, String(value)])) };
+}
+
+/** How many arrays under `value` start the launcher for `id`. */
+function countStarts(value: unknown, id: string): number {
+  if (Array.isArray(value)) {
+    const items: unknown[] = value;
+    return items.some((item, index) => item === "--entry" && items[index + 1] === id) ? 1 : 0;
+  }
+  const members = membersOf(value);
+  return members === undefined ? 0 : [...members.values()].reduce((sum: number, one) => sum + countStarts(one, id), 0);
 }
 
 function parse(text: string): unknown {

@@ -3,7 +3,7 @@
  * reason for each row: what is left out is told to the user with it.
  */
 
-/** Compared as text, not by patterns: every launch looks at every variable, and each pattern costs its compilation. */
+/** Names and prefixes, not patterns: every launch looks at every variable, and each pattern costs its compilation. */
 interface VariableRule {
   readonly reason: string;
   readonly names?: readonly string[];
@@ -12,9 +12,12 @@ interface VariableRule {
   readonly value?: RegExp;
 }
 
-/** Options of node(1) that run code, read files into the environment or open a debugger. */
+/**
+ * Any value but a list of options that neither run code nor name files, spelled plainly: node(1) also reads quotes,
+ * backslashes and underscores, in which others could hide.
+ */
 const NODE_LOADS =
-  /(^|[\s"])(-r|--require|--import|--loader|--experimental-loader|--inspect\S*|--debug\S*|--env-file\S*|--openssl-config|--diagnostic-dir|--report\S*|--heapsnapshot\S*|--snapshot-blob|--build-snapshot\S*|--conditions|-C|--icu-data-dir|--eval|-e|-p|--print)(?=[\s="]|$)/;
+  /^(?!(?:\s*--(?:max-old-space-size|max-semi-space-size|stack-size|stack-trace-limit|v8-pool-size|max-http-header-size|no-warnings|no-deprecation|pending-deprecation|throw-deprecation|trace-deprecation|trace-warnings|trace-uncaught|unhandled-rejections|dns-result-order|enable-source-maps|use-openssl-ca|use-bundled-ca|use-system-ca|experimental-vm-modules|experimental-strip-types|no-network-family-autoselection|network-family-autoselection-attempt-timeout|preserve-symlinks)(?:=[\w.-]+)?(?=\s|$))*\s*$)/;
 
 const CODE_LOADERS: readonly VariableRule[] = [
   {
@@ -79,17 +82,34 @@ const DECIDES_WHAT_RUNS: VariableRule = {
   reason: "decides what is run",
 };
 
+interface RuleIndex {
+  readonly names: ReadonlyMap<string, VariableRule>;
+  readonly prefixes: readonly (readonly [string, VariableRule])[];
+}
+
+const WITHHELD = indexOf([...BROKER, ...CODE_LOADERS]);
+const NO_SECRET = indexOf([DECIDES_WHAT_RUNS, ...CODE_LOADERS]);
+
 /** Why the variable is left out of a server's environment, or undefined where it is passed on. */
 export function whyWithheld(name: string, value: string): string | undefined {
-  const rule = BROKER.find((row) => covers(row, name)) ?? CODE_LOADERS.find((row) => covers(row, name));
+  const rule = ruleFor(WITHHELD, name);
   return rule?.value?.test(value) === false ? undefined : rule?.reason;
 }
 
 /** Why no secret may be delivered in the variable, or undefined where it may. */
 export function whyNoSecret(name: string): string | undefined {
-  return [DECIDES_WHAT_RUNS, ...CODE_LOADERS].find((row) => covers(row, name))?.reason;
+  return ruleFor(NO_SECRET, name)?.reason;
 }
 
-function covers({ names, prefixes }: VariableRule, name: string): boolean {
-  return names?.includes(name) === true || prefixes?.some((prefix) => name.startsWith(prefix)) === true;
+/** Of two rules for the same name the first counts. */
+function indexOf(rules: readonly VariableRule[]): RuleIndex {
+  const last = rules.toReversed();
+  return {
+    names: new Map(last.flatMap((rule) => (rule.names ?? []).map((name) => [name, rule] as const))),
+    prefixes: rules.flatMap((rule) => (rule.prefixes ?? []).map((prefix) => [prefix, rule] as const)),
+  };
+}
+
+function ruleFor({ names, prefixes }: RuleIndex, name: string): VariableRule | undefined {
+  return names.get(name) ?? prefixes.find(([prefix]) => name.startsWith(prefix))?.[1];
 }

@@ -62,7 +62,9 @@ function parse(line: string): unknown {
 /** An answer to each request; notifications and responses get none (JSON-RPC 2.0 sections 4.1 and 6). */
 function answerTo(message: unknown, text: string): object | undefined {
   if (Array.isArray(message)) {
-    const answers = message.map((one: unknown) => answerTo(one, text)).filter((answer) => answer !== undefined);
+    // A batch inside a batch is no JSON-RPC, and could be a hundred thousand deep.
+    const single = message.filter((one: unknown) => !Array.isArray(one));
+    const answers = single.map((one: unknown) => answerTo(one, text)).filter((answer) => answer !== undefined);
     return answers.length === 0 ? undefined : answers;
   }
   if (typeof message !== "object" || message === null) return undefined;

@@ -38,7 +38,8 @@ export function stubText(place: StubPlace): string {
  */
 function script({ version, setpriv }: StubPlace): string {
   return [
-    ...(setpriv === undefined ? [] : [`process.env.MCPS_SETPRIV = ${JSON.stringify(setpriv)};`]),
+    // Not a variable: whoever writes an entry may set those.
+    ...(setpriv === undefined ? [] : [`globalThis[Symbol.for("mcp-secrets.setpriv")] = ${JSON.stringify(setpriv)};`]),
     `process.env.MCPS_HOME = require("node:path").dirname(__dirname);`,
     `require(${JSON.stringify(`../lib/${version}/launcher.cjs`)});`,
     "",
@@ -58,15 +59,14 @@ function splitLine({ nodeFolder }: StubPlace): string | undefined {
   return undefined;
 }
 
-function shellScript({ nodeFolder, folder, version, setpriv }: StubPlace): string {
+function shellScript({ nodeFolder, folder, version }: StubPlace): string {
   const others = OTHER_NODE_FOLDERS.filter((other) => other !== nodeFolder);
   return [
     "#!/bin/sh",
     `MCPS_HOME=${quoted(folder.replace(/\/[^/]*$/, ""))}`,
-    `MCPS_SETPRIV=${quoted(setpriv ?? "")}`,
     `MCPS_O=$NODE_OPTIONS MCPS_C=$NODE_EXTRA_CA_CERTS MCPS_P=$PATH`,
     `PATH=${quoted([nodeFolder, ...others].join(":"))}:$PATH`,
-    "export MCPS_HOME MCPS_SETPRIV MCPS_O MCPS_C MCPS_P PATH",
+    "export MCPS_HOME MCPS_O MCPS_C MCPS_P PATH",
     "unset NODE_OPTIONS NODE_EXTRA_CA_CERTS",
     `exec node ${quoted(`${folder.replace(/\/[^/]*$/, "")}/lib/${version}/launcher.cjs`)} "$@"`,
     "",

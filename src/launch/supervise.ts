@@ -39,13 +39,13 @@ export async function supervise(
   spec: ChildSpec,
   { platform, group, endTree, onEnding }: Supervision,
 ): Promise<Supervised> {
-  const watcher = platform === "win32" ? undefined : processes.watch(WATCHER_SCRIPT);
-  let target: number | undefined;
+  // 0 as long as there is no child.
+  let target = 0;
   let ending = false;
   const early: NodeJS.Signals[] = [];
 
   const send = (name: NodeJS.Signals) => {
-    if (target === undefined) early.push(name);
+    if (target === 0) early.push(name);
     else if (endTree !== undefined) endTree(Math.abs(target));
     else processes.signal(target, name);
   };
@@ -62,6 +62,8 @@ export async function supervise(
     if (isEnd(name)) beginEnd(name);
   });
 
+  // Before the child, so that it learns of it at once: only then can the child have children of its own.
+  const watcher = platform === "win32" ? undefined : processes.watch(WATCHER_SCRIPT);
   try {
     const child = await processes.spawn(spec);
     target = group ? -child.pid : child.pid;
@@ -72,7 +74,7 @@ export async function supervise(
     const ended = child.ended.then((how) => {
       if (!ending) onEnding?.();
       // With processes of its group left, the watcher takes our end for what it is.
-      if (target !== undefined && (!group || !processes.signal(target, 0))) watcher?.dismiss();
+      if (!group || !processes.signal(-child.pid, 0)) watcher?.dismiss();
       return how;
     });
     return { pid: child.pid, ended };

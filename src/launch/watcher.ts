@@ -2,19 +2,19 @@
 const GRACE = 12;
 
 /**
- * The program of the watcher, for sh(1). It reads the target from its stdin once the child runs (`123` for a process,
- * `-123` for a group). A launcher that leaves nothing behind kills it; the end of stdin means that the launcher was killed,
- * or left processes of its child behind: SIGTERM, a grace, SIGKILL. What else is to be done for a dead
- * launcher goes after that, so that no process holds a secret that was revoked.
+ * The program of the watcher, for sh(1). It reads the target from its stdin once the child runs: `123` for a process,
+ * `-123` for a group. A launcher that leaves nothing behind kills it; the end of stdin means that the launcher was killed,
+ * or left processes of its child behind: SIGTERM, a grace, SIGKILL. What else is to be done for a dead launcher goes
+ * after that, so that no process holds a secret that was revoked.
  *
- * The launcher has read secrets, so a core of it would hold them. Only once the child runs, which keeps its own limit, and
- * by prlimit(1), which Linux has: Node cannot.
+ * The launcher has read secrets, so a core of it would hold them; Node cannot set its own limit, prlimit(1) of Linux can.
+ * A limit of one byte stops core files and, unlike 0, also pipes to a crash reporter (core(5)).
  */
 export const WATCHER_SCRIPT = `
 trap '' HUP INT QUIT TERM PIPE
 read -r target || exit 0
-[ "$(ulimit -c)" = 0 ] || prlimit --core=0 --pid "$PPID" 2>/dev/null
-while read -r word; do :; done
+prlimit --core=1:1 --pid "$PPID" 2>/dev/null || prlimit --core=0:0 --pid "$PPID" 2>/dev/null
+while read -r _; do :; done
 kill -s TERM -- "$target" 2>/dev/null || exit 0
 tenths=0
 while [ $tenths -lt ${GRACE} ] && kill -s 0 -- "$target" 2>/dev/null; do

@@ -112,6 +112,10 @@ function whyLeft(entry: Entry, found: readonly Finding[]): string | undefined {
   if (entry.kind === "remote") return "a remote entry starts no process that could resolve a reference";
   if (entry.command === undefined || entry.command.text === "") return "the entry has no command";
   const pointers = new Set(found.map(({ pointer }) => pointer));
+  const [command] = wordsOf(entry);
+  // The launcher starts programs, and no lines of a shell.
+  if (command !== undefined && pointers.has(command.pointer))
+    return "the command is a line for a shell: split it into command and args first";
   const texts = [...wordsOf(entry), ...entry.env].filter(({ pointer }) => pointers.has(pointer));
   const odd = texts.some(({ text }) => /\0|\p{Cs}/u.test(text));
   return odd ? "a value holds a character that no program can be started with" : undefined;

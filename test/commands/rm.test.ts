@@ -32,7 +32,8 @@ test.each(["n", "", "yellow", undefined])("the user says %j: it stays", async (t
 });
 
 test("nobody is there to ask: only with --yes", async () => {
-  await expect(runRm(at.context, REF, {})).rejects.toMatchObject({ exit: 64 });
+  const hint = `mcp-secrets rm ${REF} --yes`;
+  await expect(runRm(at.context, REF, {})).rejects.toMatchObject({ exit: 64, hint });
   expect(await isThere()).toBe(true);
   expect(await runRm(at.context, REF, { yes: true })).toBe(0);
   expect(await isThere()).toBe(false);
@@ -42,6 +43,7 @@ test("what is not there", async () => {
   await expect(runRm(at.context, `${REF}c`, { yes: true })).rejects.toMatchObject({
     code: "secret-not-found",
     exit: 69,
+    hint: "mcp-secrets list",
   });
 });
 

@@ -73,8 +73,16 @@ test("it is recorded, without the value", async () => {
   expect(log).not.toContain("canary");
 });
 
-test.each(["github", "mcp-secret://local/", "mcp-secret://other/a"])("%s is no place to store to", async (ref) => {
-  await expect(set(ref, "x")).rejects.toMatchObject({ exit: 65 });
+test.each([
+  ["github", 64],
+  ["mcp-secret://local/", 64],
+  ["mcp-secret://other/a", 65],
+])("%s is no place to store to", async (ref, exit) => {
+  await expect(set(ref, "x")).rejects.toMatchObject({ exit });
+});
+
+test("a value that was typed for a reference is not repeated", async () => {
+  await expect(set("canary-value", "x")).rejects.toMatchObject({ message: expect.not.stringContaining("canary") });
 });
 
 test("another field is not lost to a writer that comes between", async () => {

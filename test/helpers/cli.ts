@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 
@@ -35,7 +35,22 @@ export function makeHome(): Home {
     USER: "user",
     TMPDIR: tmp,
   };
-  return { root, home, work, tmp, env, [Symbol.dispose]: () => removeTree(root) };
+  return { root, home, work, tmp, env, [Symbol.dispose]: () => [root, templateOf(root)].forEach(removeTree) };
+}
+
+/** Keeps the home as it is now, for `resetHome`. */
+export function saveHome({ root }: Home): void {
+  cpSync(root, templateOf(root), { recursive: true, preserveTimestamps: true });
+}
+
+/** Brings the home back to what it was at `saveHome`. */
+export function resetHome(home: Home): void {
+  for (const folder of [home.home, home.work, home.tmp]) removeTree(folder);
+  cpSync(templateOf(home.root), home.root, { recursive: true, preserveTimestamps: true });
+}
+
+function templateOf(root: string): string {
+  return `${root}.template`;
 }
 
 /** A watcher or a server that is just ending may still write a file. */

@@ -4,12 +4,13 @@ import { launchedEntry } from "../../src/launch/config-entry.ts";
 
 const pointer = "/mcpServers/a~1b";
 const entry = { command: "/l", args: ["run", "--entry", "c/a/b", "--", "npx", "//x", "/* y */"], env: { A: "1,}" } };
-const view = { words: ["npx", "//x", "/* y */"], env: { A: "1,}" } };
+const id = "c/a/b";
+const view = { program: "/l", words: ["npx", "//x", "/* y */"], env: { A: "1,}" } };
 
 test("JSON, with and without a byte order mark", () => {
   const text = JSON.stringify({ mcpServers: { "a/b": entry } }, null, 2);
-  expect(launchedEntry(text, pointer)).toEqual(view);
-  expect(launchedEntry(`\u{FEFF}${text}`, pointer)).toEqual(view);
+  expect(launchedEntry(text, pointer, id)).toEqual(view);
+  expect(launchedEntry(`\u{FEFF}${text}`, pointer, id)).toEqual(view);
 });
 
 test("JSONC: comments and trailing commas go, strings that look like them stay", () => {
@@ -18,15 +19,18 @@ test("JSONC: comments and trailing commas go, strings that look like them stay",
     "args": ["run", "--entry", "c/a/b", "--", "npx", "//x", "/* y */" /* last */ , ], // ,
     "env": { "A": "1,}", /* c */ // d
     }, } } }`;
-  expect(launchedEntry(text, pointer)).toEqual(view);
+  expect(launchedEntry(text, pointer, id)).toEqual(view);
 });
 
 test("any string survives, whatever it looks like", () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: "binary" })), fc.string(), (args, value) => {
-      const config = { mcpServers: { "a/b": { command: "/l", args: ["run", "--", ...args], env: { V: value } } } };
+      const config = {
+        mcpServers: { "a/b": { command: "/l", args: ["run", "--entry", id, "--", ...args], env: { V: value } } },
+      };
       const jsonc = JSON.stringify(config, null, 1).replaceAll(/\n( *[\]}])/g, ",// c\n$1");
-      expect(launchedEntry(`${jsonc}/* end`.replace("/* end", ""), pointer)).toEqual({
+      expect(launchedEntry(`${jsonc}/* end`.replace("/* end", ""), pointer, id)).toEqual({
+        program: "/l",
         words: args,
         env: { V: value },
       });
@@ -39,13 +43,27 @@ test.each([
   ["no such entry", '{"mcpServers":{}}'],
   ["an entry of another program", '{"mcpServers":{"a/b":{"command":"npx","args":["x"]}}}'],
   ["no arguments", '{"mcpServers":{"a/b":{"command":"/l"}}}'],
-  ["an env that is no object", '{"mcpServers":{"a/b":{"args":["run","--","x"],"env":[]}}}'],
+  ["an env that is no object", '{"mcpServers":{"a/b":{"args":["run","--entry","c/a/b","--","x"],"env":[]}}}'],
+  ["another id", '{"mcpServers":{"a/b":{"command":"/l","args":["run","--entry","c/other","--","x"]}}}'],
+  [
+    "words of ours that were added to",
+    '{"mcpServers":{"a/b":{"command":"/l","args":["run","-x","--entry","c/a/b","--","x"]}}}',
+  ],
+  [
+    "a program in front",
+    '{"mcpServers":{"a/b":{"command":"env","args":["A=1","/l","run","--entry","c/a/b","--","x"]}}}',
+  ],
+  [
+    "a second entry of the same id",
+    '{"mcpServers":{"a/b":{"command":"/l","args":["run","--entry","c/a/b","--","x"]},"twin":{"args":["run","--entry","c/a/b","--","x"]}}}',
+  ],
   ["an entry that is a list", '{"mcpServers":{"a/b":[]}}'],
 ])("%s is no launched entry", (_, text) => {
-  expect(launchedEntry(text, pointer)).toBeUndefined();
+  expect(launchedEntry(text, pointer, id)).toBeUndefined();
 });
 
 test("what many clients take as text is text", () => {
-  const text = '{"mcpServers":{"a/b":{"args":["run","--","x",1],"env":{"A":1,"B":true}}}}';
-  expect(launchedEntry(text, pointer)).toEqual({ words: ["x", "1"], env: { A: "1", B: "true" } });
+  const text =
+    '{"mcpServers":{"a/b":{"command":"/l","args":["run","--entry","c/a/b","--","x",1],"env":{"A":1,"B":true}}}}';
+  expect(launchedEntry(text, pointer, id)).toEqual({ program: "/l", words: ["x", "1"], env: { A: "1", B: "true" } });
 });

@@ -47,6 +47,19 @@ describe("an entry with a secret in its environment", () => {
     expect(planOf(GITHUB, []).configs[0]?.edits).toEqual([]);
   });
 
+  it("is left when another is in its command, a line that no launcher can start", () => {
+    const line = GITHUB.replace('"npx"', '"server --key s3cret"');
+    const plan = planOf(line, [
+      ["/mcpServers/github/command", "s3cret"],
+      ["/mcpServers/github/env/TOKEN", "ghp_abc"],
+    ]);
+    expect(plan.configs[0]?.edits).toEqual([]);
+    expect(plan.configs[0]?.findings.map(({ left }) => left)).toEqual([
+      expect.stringMatching(/split/),
+      expect.stringMatching(/split/),
+    ]);
+  });
+
   it("is not wrapped twice: only the new secret moves", () => {
     const once = rewritten(GITHUB, planOf(GITHUB, [["/mcpServers/github/env/TOKEN", "ghp_abc"]]));
     const more = once.replace(`"server-github"]`, `"server-github", "--key", "s3cret"]`);

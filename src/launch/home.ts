@@ -1,0 +1,76 @@
+import { join } from "node:path";
+import type { FileIdentity, Files } from "../core/files.ts";
+import { UserError, systemCode } from "../errors.ts";
+
+/** What looking at the home folder needs of the Context. */
+export interface HomePlace {
+  readonly files: Files;
+  readonly home: string;
+  /** -1 where the system has no such numbers. */
+  readonly uid: number;
+}
+
+/** What makes a folder of ours unfit: the words for it, and the command that mends it. */
+export interface UnsafeFolder {
+  readonly path: string;
+  readonly detail: string;
+  readonly hint: string;
+}
+
+/** What is believed without a further look: approvals and their key, the identity, the program that configs start. */
+const FOLDERS = [".", "local", "bin"] as const;
+const OTHERS_MAY_WRITE = 0o022;
+
+/**
+ * Refuses a home in which another user may put an identity, an approval or a program of their own. A look at three
+ * folders, about 30 µs.
+ * @throws UserError unsafe-environment
+ */
+export function checkHome(place: HomePlace): void {
+  const [unsafe] = unsafeFolders(place);
+  if (unsafe === undefined) return;
+  throw new UserError("unsafe-environment", `${unsafe.path} is not safe to use: ${unsafe.detail}`, {
+    hint: unsafe.hint,
+  });
+}
+
+/**
+ * The folders that another user owns or may write to; links are followed, so that what they lead to is judged.
+ *
+ * Root is no exception (think of `sudo` with the HOME of the caller): what root writes there its owner could no longer
+ * read, which breaks every launch, and whoever owns the folder would decide what root starts and with which key.
+ */
+export function unsafeFolders({ files, home, uid }: HomePlace): UnsafeFolder[] {
+  if (uid < 0) return [];
+  return FOLDERS.flatMap((name) => {
+    const path = join(home, name);
+    const found = identify(files, path);
+    const wrong = found === undefined ? undefined : judge(found, path, uid);
+    return wrong === undefined ? [] : [{ path, ...wrong }];
+  });
+}
+
+function judge(found: FileIdentity, path: string, uid: number): Omit<UnsafeFolder, "path"> | undefined {
+  if (found.uid !== uid) {
+    const detail = `it belongs to another user (uid ${found.uid}, not ${uid})`;
+    if (uid !== 0) return { detail, hint: `sudo chown -R ${uid} ${quoted(path)}` };
+    return { detail, hint: "run the command as that user, without sudo, or with root's own home: sudo -H" };
+  }
+  if ((found.mode & OTHERS_MAY_WRITE) === 0) return undefined;
+  return { detail: "other users may write to it", hint: `chmod 700 ${quoted(path)}` };
+}
+
+function identify(files: Files, path: string): FileIdentity | undefined {
+  try {
+    return files.identify(path);
+  } catch (error) {
+    // What cannot be looked at fails where it is used, with better words.
+    if (systemCode(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+/** For a shell: a path with blanks or worse is one word. */
+function quoted(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
+}

@@ -1,0 +1,224 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { runDoctor } from "../../src/commands/doctor.ts";
+import { runMigrate } from "../../src/commands/migrate.ts";
+import { runSet } from "../../src/commands/set.ts";
+import type { Context } from "../../src/context.ts";
+import { type TestContext, testContext } from "../helpers/context.ts";
+import { withTerminal } from "../helpers/terminal.ts";
+
+interface Check {
+  readonly about: string;
+  readonly state: string;
+  readonly detail: string;
+  readonly hint?: string;
+}
+
+let at: TestContext;
+let config: string;
+beforeEach(() => {
+  at = testContext();
+  config = join(at.folder, "config.json");
+});
+afterEach(() => at[Symbol.dispose]());
+
+async function doctor(options: { fix?: boolean } = {}, context: Context = at.context) {
+  at.taken();
+  const exit = await runDoctor(context, { ...options, json: true });
+  const checks: Check[] = JSON.parse(at.taken().out).checks;
+  return { exit, checks, problems: checks.filter(({ state }) => state === "problem") };
+}
+
+async function migrated(count = 1): Promise<void> {
+  const servers = Array.from({ length: count }, (_, index) => {
+    return [`s${index}`, { command: "node", args: ["x"], env: { API_KEY: `k3J9sQ2vXw7Lm4Np8Rt${index}` } }];
+  });
+  writeFileSync(config, JSON.stringify({ mcpServers: Object.fromEntries(servers) }));
+  expect(await runMigrate(at.context, { config: [config], store: "local", yes: true })).toBe(0);
+}
+
+const inHome = (...names: string[]) => join(at.context.home, ...names);
+const migrations = () => inHome("journal", "migrations");
+const record = (end: string) => join(migrations(), readdirSync(migrations()).find((name) => name.endsWith(end)) ?? "");
+
+describe("nothing is wrong", () => {
+  test("with a user who has stored nothing", async () => {
+    expect(await doctor()).toMatchObject({ exit: 0, problems: [] });
+    expect(existsSync(at.context.home)).toBe(false);
+  });
+
+  test("with one who has only stored: no launcher is missed, and --fix installs none", async () => {
+    await runSet(withTerminal(at.context, { stdin: "x" }), "mcp-secret://local/a/b");
+    expect(await doctor()).toMatchObject({ exit: 0, problems: [] });
+    expect(await doctor({ fix: true })).toMatchObject({ exit: 0, problems: [] });
+    expect(existsSync(inHome("bin"))).toBe(false);
+  });
+
+  test("after a migrate", async () => {
+    await migrated(3);
+    const { exit, checks } = await doctor();
+    expect(exit).toBe(0);
+    expect(checks.filter(({ detail }) => detail === "approved, 1 references resolve")).toHaveLength(3);
+  });
+});
+
+test("the launcher is missed where an entry starts through it, also with an empty home", async () => {
+  await migrated();
+  rmSync(inHome("bin"), { recursive: true });
+  expect((await doctor()).problems).toMatchObject([{ about: "launcher", hint: "mcp-secrets doctor --fix" }]);
+  expect(await doctor({ fix: true })).toMatchObject({ exit: 0 });
+  const place = join(at.folder, ".config", "Claude");
+  mkdirSync(place, { recursive: true });
+  writeFileSync(join(place, "claude_desktop_config.json"), readFileSync(config));
+  rmSync(at.context.home, { recursive: true });
+  expect((await doctor()).problems).toMatchObject([{ about: "launcher" }, {}, {}]);
+  await doctor({ fix: true });
+  expect(existsSync(inHome("bin", "mcp-secrets"))).toBe(true);
+});
+
+describe.runIf(process.platform !== "win32")("rights", () => {
+  const files: readonly (readonly [string, () => string])[] = [
+    ["the identity", () => inHome("local", "identity")],
+    ["the key of approvals", () => inHome("approvals.key")],
+    ["the secrets", () => inHome("local", "secrets")],
+    ["a secret", () => inHome("local", "secrets", "s0", "API_KEY.age")],
+    ["the journal", () => inHome("journal")],
+    ["a backup", () => record(".age")],
+    ["the log", () => inHome("audit", "audit.jsonl")],
+    ["the program", () => inHome("bin", "mcp-secrets")],
+    ["the home", () => at.context.home],
+  ];
+  test.each(files)("%s is open to others: told, and mended by --fix", async (_, pathOf) => {
+    await migrated();
+    const path = pathOf();
+    const mode = statSync(path).mode;
+    chmodSync(path, mode | 0o044);
+    const { exit, problems } = await doctor();
+    expect(exit).toBe(1);
+    expect(problems).toMatchObject([{ about: at.context.home, hint: "mcp-secrets doctor --fix" }]);
+    expect(problems[0]?.detail).toContain(path);
+    expect(await doctor({ fix: true })).toMatchObject({ exit: 0, problems: [] });
+    expect(statSync(path).mode).toBe(mode);
+  });
+
+  test("others may write to the home: told with the command that mends it, and --fix does", async () => {
+    await migrated();
+    chmodSync(at.context.home, 0o777);
+    const [first] = (await doctor()).problems;
+    expect(first).toMatchObject({ about: at.context.home, hint: `chmod 700 ${at.context.home}` });
+    expect(await doctor({ fix: true })).toMatchObject({ exit: 0 });
+  });
+
+  test("a home behind a link is looked through; a link inside leads nowhere", async () => {
+    await migrated();
+    const outside = join(at.folder, "outside");
+    mkdirSync(outside, { mode: 0o755 });
+    symlinkSync(outside, inHome("journal", "link"));
+    symlinkSync(at.context.home, join(at.folder, "link"));
+    chmodSync(inHome("local", "identity"), 0o644);
+    const linked = { ...at.context, home: join(at.folder, "link") };
+    expect((await doctor({}, linked)).problems[0]?.detail).toContain(join("link", "local", "identity"));
+    await doctor({ fix: true });
+    expect(statSync(outside).mode & 0o777).toBe(0o755);
+  });
+
+  test("another user owns it: told once, and --fix keeps off", async () => {
+    await migrated();
+    rmSync(inHome("bin"), { recursive: true });
+    const other = { ...at.context, uid: at.context.uid + 1 };
+    const { problems } = await doctor({ fix: true }, other);
+    expect(problems.filter(({ detail }) => detail.includes("another user")).map(({ about }) => about)).toEqual([
+      at.context.home,
+      inHome("local"),
+    ]);
+    expect(existsSync(inHome("bin"))).toBe(false);
+  });
+});
+
+describe("damage is a line of the table, and the rest is there", () => {
+  const damages: readonly (readonly [string, () => void, RegExp])[] = [
+    ["a record", () => writeFileSync(record(".json"), "{"), /record .* cannot be read/],
+    ["a backup", () => writeFileSync(record(".age"), "x"), /restore cannot undo it: .*\.age/],
+    ["a backup that is gone", () => rmSync(record(".age")), /restore cannot undo it: .*\.age/],
+    ["a folder in place of a record", () => replaceByFolder(record(".json")), /EISDIR/],
+    ["a folder in place of the approvals", () => replaceByFolder(inHome("approvals.json")), /EISDIR/],
+    ["a secret", () => writeFileSync(inHome("local", "secrets", "s0", "API_KEY.age"), "x"), /is damaged/],
+    ["the identity", () => rmSync(inHome("local", "identity")), /identity/],
+    ["the config", () => writeFileSync(config, "{"), /cannot be read/],
+  ];
+  test.each(damages)("%s", async (_, damage, told) => {
+    await migrated();
+    damage();
+    const { exit, checks, problems } = await doctor();
+    expect(exit).toBe(1);
+    expect(problems.map(({ detail }) => detail).join("\n")).toMatch(told);
+    expect(checks.map(({ about }) => about)).toEqual(
+      expect.arrayContaining([at.context.home, "launcher", "store local"]),
+    );
+    // And in --fix it is no end either.
+    expect((await doctor({ fix: true })).checks.length).toBeGreaterThan(3);
+  });
+
+  function replaceByFolder(path: string): void {
+    rmSync(path);
+    mkdirSync(path, { mode: 0o700 });
+  }
+
+  test("a backup of another config", async () => {
+    await migrated();
+    const first = record(".age");
+    const bytes = readFileSync(first);
+    await migrated(2);
+    const second = readdirSync(migrations()).map((name) => join(migrations(), name));
+    for (const file of second) if (file.endsWith(".age") && file !== first) writeFileSync(file, bytes);
+    expect((await doctor()).problems).toMatchObject([{ about: config, detail: expect.stringContaining("of another") }]);
+  });
+});
+
+test("entries: changed, unknown, with a reference that is none, and with plaintext again", async () => {
+  await migrated(4);
+  const text = readFileSync(config, "utf8");
+  const { mcpServers } = JSON.parse(text);
+  mcpServers.s0.args.push("more");
+  mcpServers.s1.env.API_KEY = "mcp-secret://local/no/such";
+  mcpServers.s2.env.API_KEY = "mcp-secret://local";
+  mcpServers.s3 = { command: "node", args: ["x"], env: { API_KEY: "k3J9sQ2vXw7Lm4Np8Rt9" } };
+  writeFileSync(config, JSON.stringify({ mcpServers }));
+  const details = (await doctor()).problems.map(({ about, detail }) => `${about.replace(/.*\//, "")}: ${detail}`);
+  expect(details).toEqual([
+    expect.stringMatching(/^s0: .*changed since it was approved/),
+    expect.stringMatching(/^s1: .*changed since it was approved/),
+    "s1: no secret mcp-secret://local/no/such",
+    expect.stringMatching(/^s2: not a reference/),
+    expect.stringMatching(/^s3: the plaintext is back/),
+  ]);
+});
+
+test("each file is read a fixed number of times, however many entries there are", async () => {
+  const reads = async (count: number) => {
+    rmSync(at.context.home, { recursive: true, force: true });
+    await migrated(count);
+    const counts = new Map<string, number>();
+    const noted = (path: string) => void counts.set(path, (counts.get(path) ?? 0) + 1);
+    const { files } = at.context;
+    const counting = {
+      ...files,
+      read: (path: string) => (noted(path), files.read(path)),
+      readIfExists: (path: string) => (noted(path), files.readIfExists(path)),
+    };
+    expect((await doctor({}, { ...at.context, files: counting })).exit).toBe(0);
+    return Math.max(...counts.values());
+  };
+  expect(await reads(40)).toBe(await reads(2));
+});
