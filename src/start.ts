@@ -4,6 +4,7 @@ import { constants, hostname } from "node:os";
 import { join } from "node:path";
 import { parseRun, type RunContext, runServer } from "./commands/run.ts";
 import { UserError } from "./errors.ts";
+import { turnCoresOff } from "./io/cores.ts";
 import { createFiles } from "./io/files.ts";
 import { findHomes } from "./io/home.ts";
 import { createLock } from "./io/locks.ts";
@@ -19,6 +20,7 @@ import { openStore } from "./stores.ts";
 export async function start(args: readonly string[], done: () => void): Promise<void> {
   if (process.env["NODE_DEBUG"] !== undefined) muteNode();
   try {
+    await turnCoresOff();
     const ending = await runServer(launchContext(), parseRun(args));
     done();
     const { endAs } = await import("./io/end.ts");

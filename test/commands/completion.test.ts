@@ -33,7 +33,7 @@ describe.runIf(has("bash"))("bash", () => {
 
   test("commands, and the options of one", async () => {
     expect(await complete("mcp-secrets", "")).toEqual(expect.arrayContaining(["migrate", "doctor", "run"]));
-    expect(await complete("mcp-secrets", "re")).toEqual(["restore"]);
+    expect(await complete("mcp-secrets", "rest")).toEqual(["restore"]);
     expect(await complete("mcp-secrets", "doctor", "--")).toEqual(["--fix", "--json"]);
     expect(await complete("mcp-secrets", "migrate", "--config", "x", "--dr")).toEqual(["--dry-run"]);
     expect(await complete("mcp-secrets", "nosuch", "")).toEqual([]);

@@ -55,7 +55,16 @@ function templateOf(root: string): string {
 
 /** A watcher or a server that is just ending may still write a file. */
 function removeTree(root: string): void {
-  rmSync(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      // Its own retries do not cover a folder that is filled again (ENOTEMPTY) on Node 20.
+      rmSync(root, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if (attempt === 50) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    }
+  }
 }
 
 export interface Start {
