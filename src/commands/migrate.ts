@@ -10,7 +10,7 @@ import { saveApprovals } from "../launch/approvals.ts";
 import { entryCommand, installLauncher } from "../launch/install.ts";
 import { applyConfig, isUnsettled, settleJournal } from "../migrate/apply.ts";
 import { Journal } from "../migrate/journal.ts";
-import { type ConfigPlan, makePlan, type Plan, type PlannedEntry } from "../migrate/plan.ts";
+import { makePlan, type Plan, type PlannedEntry } from "../migrate/plan.ts";
 import { type ConfigReport, outcomeText, planTable, reportJson, reportsOf } from "../migrate/report.ts";
 import { storeSecrets } from "../migrate/store.ts";
 import { confirm } from "./confirm.ts";
@@ -86,19 +86,19 @@ function show(context: Context, { plan, configs, failures }: Prepared): void {
     terminal.out(`${printable(config.path)}\n`);
     if (config.findings.length > 0) terminal.out(planTable(config));
     else if (config.edits.length === 0) terminal.out("nothing to do\n");
+    const planned = new Set(config.findings.flatMap(({ reference }) => reference ?? []).map(formatRef));
     for (const entry of config.entries) {
-      const refs = heldBefore(config, entry);
+      const refs = referencesOf(entry).filter((ref) => !planned.has(ref));
       if (refs.length > 0)
         terminal.out(`${printable(entry.server)} also gets, as its config says: ${refs.join(", ")}\n`);
     }
   }
 }
 
-/** References that an entry holds already: the approval will be for them too, so they are shown. */
-function heldBefore({ findings }: ConfigPlan, { command, args, env }: PlannedEntry): string[] {
-  const found = new Set(findings.flatMap(({ reference }) => (reference === undefined ? [] : [formatRef(reference)])));
+/** References that an entry holds: the approval will be for those too that nobody found, so they are shown. */
+function referencesOf({ command, args, env }: PlannedEntry): string[] {
   const held = [command, ...args, ...Object.values(env)].flatMap(findRefs).map(({ ref }) => formatRef(ref));
-  return [...new Set(held)].filter((ref) => !found.has(ref));
+  return [...new Set(held)];
 }
 
 /** Where there is nothing to do, what an earlier run left is still to be finished. */
