@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 /**
  * A core file of ours would hold the secrets of the launch, and the key of the store. Where the system writes them
@@ -7,10 +7,8 @@ import { existsSync, readFileSync } from "node:fs";
  */
 export async function turnCoresOff(): Promise<void> {
   if (process.platform !== "linux" || !coresAreOn()) return;
-  const prlimit = ["/usr/bin/prlimit", "/bin/prlimit"].find((path) => existsSync(path));
-  if (prlimit === undefined) return;
-  const { spawnSync } = await import("node:child_process");
-  spawnSync(prlimit, ["--core=1:1", "--pid", String(process.pid)], { stdio: "ignore" });
+  const { limitCores } = await import("./end.ts");
+  limitCores();
 }
 
 function coresAreOn(): boolean {

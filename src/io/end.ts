@@ -16,16 +16,16 @@ export function endAs({ code, signal }: Ending, signalNumbers: Readonly<Record<s
   if (signal !== "SIGKILL" && signal !== "SIGSTOP") process.on(signal, () => {});
   process.removeAllListeners(signal);
   const dumps = DUMPING.includes(signal) || ALSO_DUMPING.includes(signal);
-  if (!dumps || coresAreOff()) process.kill(process.pid, signal);
+  if (!dumps || limitCores()) process.kill(process.pid, signal);
   // Not reached but where the signal is ignored or would dump.
   setTimeout(() => process.exit(SIGNAL_BASE + (signalNumbers[signal] ?? 0)), dumps ? 0 : 200);
 }
 
 /**
  * core(5): a limit of one byte stops core files and, unlike 0, also pipes to a crash reporter. Where the limit is 0 for
- * good, nobody but root may make it 1.
+ * good, nobody but root may make it 1. True where it is set.
  */
-function coresAreOff(): boolean {
+export function limitCores(): boolean {
   if (process.platform !== "linux") return process.platform === "win32";
   const prlimit = ["/usr/bin/prlimit", "/bin/prlimit"].find((path) => existsSync(path));
   if (prlimit === undefined) return false;
