@@ -45,6 +45,7 @@ export async function openStore(host: StoreHost, name: string): Promise<Provider
     host: hostname,
     chance: () => chanceOf(host.random()),
     lookUp: (ref) => lookUp(host, ref),
+    openSeal: () => openSeal(host),
   });
 }
 

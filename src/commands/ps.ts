@@ -31,6 +31,9 @@ function leasesIn({ stores }: LeaseNote): { readonly store: string; readonly id:
 }
 
 function row({ entry, pid, since, refs }: LaunchRecord): string[] {
-  const secrets = refs.map(({ ref, version }) => (version === undefined ? ref : `${ref} v${version}`));
+  const secrets = refs.map(({ ref, version, stale }) => {
+    const shown = version === undefined ? ref : `${ref} v${version}`;
+    return stale === undefined ? shown : `${shown} (stale, read ${stale})`;
+  });
   return [entry, String(pid), since, secrets.join(" ")];
 }

@@ -128,10 +128,31 @@ async function prepare(context: RunContext, launch: Launch, keeper: Keeper | und
     { own: new Set(approval.env.map(({ name }) => name)), platform: context.platform },
   );
   if (secrets.length > 0) audit(context, launch, { event: "resolved", outcome: "ok" });
+  tellStale(context, launch, secrets);
   for (const { name, reason } of plan.withheld) {
     context.err(`[mcp-secrets] ${name} was not passed on: it ${reason}\n`);
   }
   return { secrets, plan, found };
+}
+
+/** The user allowed it, and is told all the same: what was revoked or replaced since is not known here. */
+function tellStale(context: RunContext, launch: Launch, secrets: readonly ResolvedSecret[]): void {
+  const stale = secrets.filter(({ staleSince }) => staleSince !== undefined);
+  for (const { ref, version, staleSince = 0 } of stale) {
+    const which = version === undefined ? "a copy" : `a copy of version ${version}`;
+    const read = new Date(staleSince).toISOString();
+    context.err(
+      `[mcp-secrets] warning: store ${ref.store} does not answer: ${formatRef(ref)} is ${which} read ${read}\n`,
+    );
+  }
+  if (stale.length === 0) return;
+  appendAudit(context, {
+    event: "stale",
+    outcome: "ok",
+    entry: launch.entry,
+    launch: launch.id,
+    refs: stale.map(({ ref }) => formatRef(ref)),
+  });
 }
 
 function search(context: RunContext, { view, words }: Launch): FoundCommand {

@@ -1,6 +1,7 @@
 import type { Files } from "./files.ts";
 import type { Lock } from "./lock.ts";
 import type { SecretRef } from "./ref.ts";
+import type { Seal } from "./seal.ts";
 import type { Secret } from "./secret.ts";
 
 /** A kind of store. */
@@ -19,6 +20,8 @@ export interface ResolveRequest {
   /** When the answer is too late, in milliseconds since the epoch. */
   readonly deadline: number;
   readonly signal?: AbortSignal;
+  /** Of a scope that is asked for: everything that will be read with it, where that is known. */
+  readonly refs?: readonly SecretRef[];
 }
 
 /** A credential with an end. */
@@ -47,8 +50,11 @@ export interface LaunchCredential {
 
 /** Called, and waited for, before and after a store is asked for something that must be given back. */
 export interface LeaseJournal {
-  /** A credential for the launch is about to be made. */
-  intent(): Promise<void>;
+  /**
+   * A credential for the launch is about to be made. `brief` where it ends by itself within two seconds, so that nobody
+   * need stand by to end it.
+   */
+  intent(brief?: boolean): Promise<void>;
   made(credential: LaunchCredential): Promise<void>;
   leased(lease: Lease): Promise<void>;
   /** Somebody asked for what is this launch's alone, and did not get it. */
@@ -81,6 +87,8 @@ export interface ResolvedSecret {
   readonly value: Secret;
   readonly version?: number;
   readonly lease?: Lease;
+  /** Set where the store did not answer and a copy was used: when that was read, in milliseconds since the epoch. */
+  readonly staleSince?: number;
 }
 
 /** The fields of one secret, by name. */
@@ -189,6 +197,8 @@ export interface StoreOptions extends ProviderOptions {
   readonly chance: () => number;
   /** Resolves a reference to a store that needs no login: a bootstrap password kept in the local one. */
   readonly lookUp?: (ref: SecretRef) => Promise<{ readonly value: Secret; readonly version?: number }>;
+  /** The key of the local store, for what the settings allow to be kept on this machine. */
+  readonly openSeal?: () => Promise<Seal>;
 }
 
 /** What a provider's folder exports. */
