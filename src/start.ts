@@ -57,7 +57,6 @@ function launchContext(): RunContext {
   const files = createFiles({ platform, random });
   const lock = createLock({ pid, now: Date.now, random });
   const replace = replacer();
-  const setpriv: unknown = Reflect.get(globalThis, Symbol.for("mcp-secrets.setpriv"));
   const host = { ...homes, files, lock, now: Date.now, platform, hostname: hostname(), random };
   return {
     env,
@@ -73,7 +72,6 @@ function launchContext(): RunContext {
     random,
     files,
     err: tell,
-    ...(typeof setpriv === "string" ? { setpriv } : {}),
     programs: { probe: probeProgram, inspect: inspectProgram, ...(replace === undefined ? {} : { replace }) },
     loadProcesses: async () => (await import("./io/processes.ts")).createProcesses(),
     openStore: (store) => openStore(host, store),

@@ -14,7 +14,7 @@ import type { Keeper, KeeperEvent, KeeperHost } from "../launch/keeper.ts";
 import { noteFolder } from "../launch/lease-folder.ts";
 import { launchRefs, refKey } from "../launch/references.ts";
 import { forgetLaunch, recordLaunch, versionsOf } from "../launch/registry.ts";
-import { canReplace, dyingWithParent, resettingSignals } from "../launch/replace.ts";
+import { canReplace, resettingSignals } from "../launch/replace.ts";
 import { resolveAll } from "../launch/resolve.ts";
 import { supervise } from "../launch/supervise.ts";
 import { treeKill, windowsCommand } from "../launch/windows.ts";
@@ -37,8 +37,6 @@ export interface RunContext extends Pick<
   | "files"
 > {
   readonly err: (text: string) => void;
-  /** setpriv(1), where the stable launcher knows that it can set the parent-death signal. */
-  readonly setpriv?: string;
   readonly programs: Programs;
   /** Loaded where a child is supervised. */
   readonly loadProcesses: () => Promise<Processes>;
@@ -201,11 +199,9 @@ async function startChild(
 ): Promise<Ending> {
   const processes = await context.loadProcesses();
   const group = context.platform !== "win32" && !processes.hasTerminal();
-  const setpriv = context.setpriv ?? "";
-  const wrapped = context.programs.probe(setpriv) === "program" ? dyingWithParent(spec, setpriv) : spec;
   try {
     const supervision = { ...supervisionOf(context, processes, group), onEnding: () => void keeper?.release() };
-    const { ended } = await supervise(processes, { ...wrapped, group }, supervision);
+    const { ended } = await supervise(processes, { ...spec, group }, supervision);
     const ending = await ended;
     await keeper?.release();
     noteEnd(context, launch, ending);

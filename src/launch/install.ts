@@ -70,7 +70,6 @@ async function wantedFiles(context: InstallContext): Promise<WantedFile[]> {
     nodeFolder: nodeFolder(context),
     splits: await splitsArguments(context),
     folder: join(home, "bin"),
-    ...(await setprivOf(context)),
   } satisfies StubPlace);
   return [
     ...PROGRAM.map((name) => ({
@@ -115,14 +114,6 @@ async function splitsArguments({ platform, run }: InstallContext): Promise<boole
     { MCPS_X: "b c", PATH: "/usr/bin:/bin" },
   );
   return exit === 0 && stdout.trim() === "ab c";
-}
-
-/** Linux: what gives the server a parent-death signal. The one of busybox cannot. */
-async function setprivOf({ platform, run }: InstallContext): Promise<{ readonly setpriv?: string }> {
-  if (platform !== "linux") return {};
-  const setpriv = "/usr/bin/setpriv";
-  const { exit } = await run(setpriv, ["--pdeathsig", "KILL", "--", "/bin/sh", "-c", "exit 7"], FEATURE_TEST_TIMEOUT);
-  return exit === 7 ? { setpriv } : {};
 }
 
 /** The version before this one stays: a server that is being started may still load it. */

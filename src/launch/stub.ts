@@ -15,8 +15,6 @@ export interface StubPlace {
   readonly splits: boolean;
   /** The folder of the stable launcher. */
   readonly folder: string;
-  /** setpriv(1), where it can set the parent-death signal. */
-  readonly setpriv?: string;
 }
 
 /** Linux cuts the first line of a script off behind this many bytes (execve(2), BINPRM_BUF_SIZE). */
@@ -36,10 +34,8 @@ export function stubText(place: StubPlace): string {
  * The launcher is bound to the home that it is installed in: with another one, named by whoever wrote the config, it
  * would take that one's approvals.
  */
-function script({ version, setpriv }: StubPlace): string {
+function script({ version }: StubPlace): string {
   return [
-    // Not a variable: whoever writes an entry may set those.
-    ...(setpriv === undefined ? [] : [`globalThis[Symbol.for("mcp-secrets.setpriv")] = ${JSON.stringify(setpriv)};`]),
     `process.env.MCPS_HOME = require("node:path").dirname(__dirname);`,
     `require(${JSON.stringify(`../lib/${version}/launcher.cjs`)});`,
     "",
