@@ -64,6 +64,19 @@ test("what was left out is told by name", async () => {
   expect(stderr).not.toContain("hvs.canary");
 });
 
+test("a variable that is no UTF-8 is left out and told, not changed", async () => {
+  const latin1 = 'NAME=$(printf "M\\374ller") exec "$0" "$@"';
+  const env = { ...home.env, ...entry.env };
+  const { stdout, stderr } = await execute("/bin/sh", ["-c", latin1, entry.command, ...entry.args], {
+    env,
+    cwd: home.work,
+  });
+  expect(JSON.parse(stdout).env).not.toHaveProperty("NAME");
+  expect(stderr).toBe(
+    "[mcp-secrets] NAME was not passed on: it holds bytes that are no UTF-8, which Node cannot hand on as they are\n",
+  );
+});
+
 test("events are recorded in order, with references and without values", async () => {
   await start();
   const events = auditOf().slice(-3);
