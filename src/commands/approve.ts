@@ -39,7 +39,8 @@ function findSubject(context: Context, id: string): ApprovalSubject {
       const [command, ...args] = wordsOf(entry).map(({ text }) => text);
       if (command === undefined) continue;
       const env = Object.fromEntries(entry.env.map(({ name, text }) => [name, text]));
-      return { id, command, args, env, config: context.files.realpath(place.path), pointer: entry.pointer };
+      const { pointer, members = {} } = entry;
+      return { id, command, args, env, members, config: context.files.realpath(place.path), pointer };
     }
   }
   throw new UserError("usage", `no config has an entry ${id}`, { hint: "mcp-secrets approvals lists the known ones" });

@@ -51,7 +51,8 @@ export async function configChecks(world: EntryWorld, { place, input, problems }
 async function wrappedChecks(world: EntryWorld, config: string, entry: Entry, { id }: Unwrapped): Promise<Check[]> {
   const [command = "", ...args] = wordsOf(entry).map(({ text }) => text);
   const env = Object.fromEntries(entry.env.map(({ name, text }) => [name, text]));
-  const changes = world.approvals.changesOf({ id, command, args, env, config, pointer: entry.pointer });
+  const { pointer, members = {} } = entry;
+  const changes = world.approvals.changesOf({ id, command, args, env, members, config, pointer });
   const checks: Check[] = [];
   if (changes?.length !== 0) {
     const detail =

@@ -101,6 +101,9 @@ describe("78, no secret read, and the client told in its own protocol", () => {
       editConfig(({ env }) => void (env["GIT_DIR"] = "/evil"));
       writeFileSync(configFile(), `// hidden\n${readFileSync(configFile(), "utf8")}`);
     },
+    "another folder in the config": () => editConfig((one) => Object.assign(one, { cwd: "/evil" })),
+    "a file of variables in the config": () => editConfig((one) => Object.assign(one, { envFile: ".env" })),
+    "a plain variable less": () => ({ env: { API_KEY: entry.env["API_KEY"] ?? "" } }),
     "an entry that is gone from the config": () => writeFileSync(configFile(), '{"mcpServers":{}}'),
     "a forged approval": () => {
       const path = join(home.home, ".mcp-secrets/approvals.json");
