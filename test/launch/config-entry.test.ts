@@ -29,8 +29,8 @@ test("any string survives, whatever it looks like", () => {
       const config = {
         mcpServers: { "a/b": { command: "/l", args: ["run", "--entry", id, "--", ...args], env: { V: value } } },
       };
-      const jsonc = JSON.stringify(config, null, 1).replaceAll(/\n( *[\]}])/g, ",// c\n$1");
-      expect(launchedEntry(`${jsonc}/* end`.replace("/* end", ""), pointer, id)).toEqual({
+      const commented = JSON.stringify(config, null, 1).replaceAll(/\n( *[\]}])/g, ",// c\n$1");
+      expect(launchedEntry(`${commented}/* end`.replace("/* end", ""), pointer, id)).toEqual({
         program: "/l",
         words: args,
         env: { V: value },
