@@ -33,10 +33,11 @@ export async function start(args: readonly string[], done: () => void): Promise<
 /** Tells the user and the client why there is no server, in the way that each of them listens to. */
 async function fail(error: unknown): Promise<void> {
   const { message, hint = "mcp-secrets doctor", exit } = error instanceof UserError ? error : await bugError(error);
-  tell(`[mcp-secrets] error: ${message}\n[mcp-secrets] hint: ${hint}\n`);
+  const [{ told }, { printable }] = [await import("./core/told.ts"), await import("./core/table.ts")];
+  tell(told("error", message, hint));
   const { Responder } = await import("./launch/responder.ts");
   const { answerUntilEnd } = await import("./io/failure.ts");
-  await answerUntilEnd(new Responder(`[mcp-secrets] ${message}; ${hint}`));
+  await answerUntilEnd(new Responder(printable(`[mcp-secrets] ${message}; ${hint}`)));
   process.exit(exit);
 }
 

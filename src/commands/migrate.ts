@@ -5,6 +5,7 @@ import type { Context } from "../context.ts";
 import type { Provider } from "../core/provider.ts";
 import { findRefs, formatRef } from "../core/ref.ts";
 import { printable } from "../core/table.ts";
+import { told } from "../core/told.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { saveApprovals } from "../launch/approvals.ts";
 import { entryCommand, installLauncher } from "../launch/install.ts";
@@ -210,8 +211,7 @@ function finish(context: Context, options: MigrateOptions, reports: readonly Con
   for (const { path, error, problems, empty, plan } of reports) {
     if (empty === true) terminal.err(`[mcp-secrets] warning: ${printable(path)} has no servers under mcpServers\n`);
     if (error !== undefined) {
-      terminal.err(`[mcp-secrets] error: ${printable(error.message)}\n`);
-      if (error.hint !== undefined) terminal.err(`[mcp-secrets] hint: ${error.hint}\n`);
+      terminal.err(told("error", error.message, error.hint));
     }
     for (const { server, problem } of problems) {
       terminal.err(`[mcp-secrets] error: ${printable(path)}: ${printable(server)} was not looked at: ${problem}\n`);

@@ -6,6 +6,7 @@ import { parseRef } from "../core/ref.ts";
 import type { Seal } from "../core/seal.ts";
 import { Secret } from "../core/secret.ts";
 import { formatTable, printable } from "../core/table.ts";
+import { told } from "../core/told.ts";
 import { percentDecode } from "../core/url.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { isUnsettled, replaceConfig, settleJournal } from "../migrate/apply.ts";
@@ -45,7 +46,7 @@ export async function runRestore(context: Context, options: RestoreOptions): Pro
   const touches = options.list !== true && options.dryRun !== true;
   if (touches && isUnsettled(context.files, journal)) await locked(() => settleJournal(context.files, journal));
   const { migrations, problems } = journal.read();
-  for (const wrong of problems) context.terminal.err(`[mcp-secrets] warning: ${wrong}\n`);
+  for (const wrong of problems) tell(context, "warning", wrong);
   const open = selected(context, migrations, options.config);
   if (options.list === true) return list(context, open, options.json === true);
   const plans = await plan(context, journal, open, options);
@@ -217,8 +218,7 @@ function show(context: Context, plans: readonly Restoring[]): void {
 }
 
 function tell(context: Context, kind: "error" | "warning", text: string, hint?: string): void {
-  context.terminal.err(`[mcp-secrets] ${kind}: ${printable(text)}\n`);
-  if (hint !== undefined) context.terminal.err(`[mcp-secrets] hint: ${printable(hint)}\n`);
+  context.terminal.err(told(kind, text, hint));
 }
 
 function list(context: Context, migrations: readonly Migration[], json: boolean): number {

@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import type { ChildSpec, Ending, Processes, Programs } from "../core/processes.ts";
 import type { Provider, ResolvedSecret } from "../core/provider.ts";
 import { formatRef, type SecretRef } from "../core/ref.ts";
+import { note, told } from "../core/told.ts";
 import { UserError, systemCode } from "../errors.ts";
 import type { LaunchView } from "../launch/approval.ts";
 import { checkApproval } from "../launch/approvals.ts";
@@ -127,7 +128,7 @@ async function prepare(context: RunContext, launch: Launch, keeper: Keeper | und
   );
   if (secrets.length > 0) audit(context, launch, { event: "resolved", outcome: "ok" });
   for (const { name, reason } of plan.withheld) {
-    context.err(`[mcp-secrets] ${name} was not passed on: it ${reason}\n`);
+    context.err(note(`${name} was not passed on: it ${reason}`));
   }
   return { secrets, plan, found };
 }
@@ -219,7 +220,7 @@ function noteEnd(context: RunContext, launch: Launch, { signal, code }: Ending):
     audit(context, launch, { event: "ended", outcome: "ok", ended: signal ?? code ?? 0 });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    context.err(`[mcp-secrets] warning: ${error.message}\n`);
+    context.err(told("warning", error.message));
   }
 }
 
@@ -260,11 +261,11 @@ function keeperHost(context: RunContext, launch: Launch): KeeperHost {
       return audit(context, launch, { event: "revoked", outcome: event.whole ? "ok" : "failed" });
     }
     if (event.type === "intruded") {
-      context.err(`[mcp-secrets] refused: ${event.what}\n`);
+      context.err(note(`refused: ${event.what}`));
       return audit(context, launch, { event: "intruded", outcome: "denied" });
     }
     const time = new Date(event.at).toISOString();
-    context.err(`[mcp-secrets] ${event.what} ends at ${time}: restart the server in its client\n`);
+    context.err(note(`${event.what} ends at ${time}: restart the server in its client`));
     return audit(context, launch, { event: "ending", outcome: "ok" });
   };
   return { ...context, launch: launch.id, entry: launch.entry, tell };
