@@ -15,13 +15,13 @@ import { openStore } from "./stores.ts";
 
 /**
  * `run`, which is on the hot path of every server that a client starts: what is not needed for it is not loaded.
- * `args` are the words behind `run`; `done` is called when the server has ended and nothing is waited for any more.
+ * `args` are the words behind `run`; `done` is called when nothing is waited for any more.
  */
 export async function start(args: readonly string[], done: () => void): Promise<void> {
   if (process.env["NODE_DEBUG"] !== undefined) muteNode();
   try {
     await turnCoresOff();
-    const ending = await runServer(launchContext(), parseRun(args));
+    const ending = await runServer(launchContext(done), parseRun(args));
     done();
     const { endAs } = await import("./io/end.ts");
     endAs(ending, constants.signals);
@@ -51,13 +51,14 @@ async function bugError(error: unknown): Promise<UserError> {
   });
 }
 
-function launchContext(): RunContext {
+/** `done` as for `start`: in place of an end, where the server takes our place. */
+function launchContext(done: () => void): RunContext {
   const { env, pid, platform } = process;
   const homes = findHomes(env);
   const random = () => randomBytes(12).toString("hex");
   const files = createFiles({ platform, random });
   const lock = createLock({ pid, now: Date.now, random });
-  const replace = replacer();
+  const replace = replacer(done);
   const host = { ...homes, files, lock, now: Date.now, platform, hostname: hostname(), random };
   return {
     env,

@@ -57,7 +57,8 @@ function readKept(path: string, source: Buffer): Buffer | undefined {
 function write(path: string, data: Buffer): void {
   const temporary = `${path}.${process.pid}`;
   try {
-    writeFileSync(temporary, data, { mode: 0o600, flag: "wx" });
+    // V8 does not look into what it gets: a file that a power cut left half empty must not get its name.
+    writeFileSync(temporary, data, { mode: 0o600, flag: "wx", flush: true });
     renameSync(temporary, path);
   } catch {
     // It is as good without.
