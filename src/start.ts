@@ -13,16 +13,28 @@ import { inspectProgram, probeProgram } from "./io/program-file.ts";
 import { replacer } from "./io/replace.ts";
 import { openStore } from "./stores.ts";
 
+export interface Program {
+  /** Where the built program is. */
+  readonly folder: string;
+  /** Keeps what was compiled for the next start. Called when nothing is waited for any more. */
+  readonly keep: () => void;
+}
+
+/** A server has started by then, in milliseconds. */
+const IDLE = 5000;
+
 /**
  * `run`, which is on the hot path of every server that a client starts: what is not needed for it is not loaded.
- * `args` are the words behind `run`; `done` is called when nothing is waited for any more.
+ * `args` are the words behind `run`.
  */
-export async function start(args: readonly string[], done: () => void): Promise<void> {
+export async function start(args: readonly string[], program: Program): Promise<void> {
   if (process.env["NODE_DEBUG"] !== undefined) muteNode();
   try {
+    // Many a client kills its servers at the end.
+    setTimeout(program.keep, IDLE).unref();
     await turnCoresOff();
-    const ending = await runServer(launchContext(done), parseRun(args));
-    done();
+    const ending = await runServer(launchContext(program), parseRun(args));
+    program.keep();
     const { endAs } = await import("./io/end.ts");
     endAs(ending, constants.signals);
   } catch (error) {
@@ -51,14 +63,13 @@ async function bugError(error: unknown): Promise<UserError> {
   });
 }
 
-/** `done` as for `start`: in place of an end, where the server takes our place. */
-function launchContext(done: () => void): RunContext {
+export function launchContext({ folder, keep }: Program): RunContext {
   const { env, pid, platform } = process;
   const homes = findHomes(env);
   const random = () => randomBytes(12).toString("hex");
   const files = createFiles({ platform, random });
   const lock = createLock({ pid, now: Date.now, random });
-  const replace = replacer(done);
+  const replace = replacer(keep);
   const host = { ...homes, files, lock, now: Date.now, platform, hostname: hostname(), random };
   return {
     env,
@@ -77,7 +88,7 @@ function launchContext(done: () => void): RunContext {
     programs: { probe: probeProgram, inspect: inspectProgram, ...(replace === undefined ? {} : { replace }) },
     loadProcesses: async () => (await import("./io/processes.ts")).createProcesses(),
     openStore: (store) => openStore(host, store),
-    self: [process.execPath, join(__dirname, "launcher.cjs")],
+    self: [process.execPath, join(folder, "launcher.cjs")],
   };
 }
 
