@@ -14,7 +14,7 @@ import { checkHome } from "../launch/home.ts";
 import type { Keeper, KeeperEvent, KeeperHost } from "../launch/keeper.ts";
 import { noteFolder } from "../launch/lease-folder.ts";
 import { launchRefs, refKey } from "../launch/references.ts";
-import { forgetLaunch, recordLaunch, versionsOf } from "../launch/registry.ts";
+import { forgetLaunch, recordLaunch, sweepLaunches, versionsOf } from "../launch/registry.ts";
 import { canReplace, resettingSignals } from "../launch/replace.ts";
 import { resolveAll } from "../launch/resolve.ts";
 import { supervise } from "../launch/supervise.ts";
@@ -190,7 +190,9 @@ async function replaceIfPossible(context: RunContext, keeper: Keeper | undefined
   if (replace === undefined || keeper?.holds() === true) return;
   await keeper?.release();
   const wrapped = resettingSignals(spec, "/usr/bin/env");
-  if (wrapped !== undefined && canReplace(spec, inspect) && canReplace(wrapped, inspect)) replace(wrapped);
+  if (wrapped === undefined || !canReplace(spec, inspect) || !canReplace(wrapped, inspect)) return;
+  sweepLaunches(context);
+  replace(wrapped);
 }
 
 async function startChild(
@@ -211,6 +213,7 @@ async function startChild(
     throw startFailure(launch, error);
   } finally {
     forgetLaunch(context, launch.id);
+    sweepLaunches(context);
   }
 }
 

@@ -1,5 +1,15 @@
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Ended, type Home, execute, makeHome, mcpSecrets } from "../helpers/cli.ts";
@@ -187,6 +197,15 @@ test("a command that only the longer PATH finds brings its folder along", async 
   entry = entryOf(await migrated(home, { one: server }), "one");
   const path = home.env["PATH"] ?? "";
   expect(await start()).toMatchObject({ code: 0, stdout: `${path}:${bin}` });
+});
+
+test("of launches that nobody forgot the notes do not grow without end", async () => {
+  await start();
+  const folder = join(home.home, ".mcp-secrets/journal/launches");
+  const note = (pid: number) => ({ v: 1, id: `x${pid}`, entry: "a/b", pid, started: "1", since: "", refs: [] });
+  for (let pid = 1; pid <= 300; pid += 1) writeFileSync(join(folder, `x${pid}.json`), JSON.stringify(note(pid)));
+  await start();
+  expect(readdirSync(folder).length).toBeLessThan(3);
 });
 
 test("ps shows a launch that lives, with the version that it holds, and forgets the dead", async () => {
