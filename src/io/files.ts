@@ -1,5 +1,4 @@
 import * as nodeFs from "node:fs";
-import { constants } from "node:fs";
 import { dirname, join } from "node:path";
 import type { FileIdentity, Files } from "../core/files.ts";
 import { systemCode } from "../errors.ts";
@@ -10,7 +9,6 @@ export type FileSystem = Pick<
   | "appendFileSync"
   | "chmodSync"
   | "closeSync"
-  | "copyFileSync"
   | "fchmodSync"
   | "fchownSync"
   | "fstatSync"
@@ -85,16 +83,6 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
     }
   });
 
-  async function makeDurable(path: string, mode: number): Promise<void> {
-    const fd = fs.openSync(path, "r+");
-    try {
-      fs.fchmodSync(fd, mode);
-      await flush(fs, fd);
-    } finally {
-      fs.closeSync(fd);
-    }
-  }
-
   /** Puts a temporary file into its place; it is gone where that fails, or where `put` decides otherwise. */
   async function place(temporary: string, path: string, put: () => boolean): Promise<boolean> {
     let placed = false;
@@ -141,22 +129,6 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
     writePrivate: (path, data) => writeOver(path, data, PRIVATE_FILE),
 
     writeProgram: (path, data) => writeOver(path, data, PRIVATE_PROGRAM),
-
-    async copyProgram(from, to) {
-      const temporary = temporaryFor(to);
-      try {
-        // Blocks are shared with the original where the file system can.
-        fs.copyFileSync(from, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-        await makeDurable(temporary, PRIVATE_PROGRAM);
-      } catch (error) {
-        removeQuietly(fs, temporary);
-        throw error;
-      }
-      await place(temporary, to, () => {
-        renameOver(fs, temporary, to, platform);
-        return true;
-      });
-    },
 
     async link(from, to) {
       try {

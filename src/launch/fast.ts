@@ -61,7 +61,7 @@ export async function installFastStart(context: FastContext): Promise<void> {
   if (fast === undefined || installedFastStart(context) !== undefined) return;
   const { files, program } = context;
   files.makePrivateDir(posix.dirname(fast.node));
-  if (!(await takeReady(context, fast.node))) await files.copyProgram(program.node, fast.node);
+  if (!(await takeReady(context, fast.node))) await files.writeProgram(fast.node, files.read(program.node));
   if (await takeReady(context, fast.snapshot)) return;
   const made = `${fast.snapshot}.${context.random()}`;
   try {
@@ -98,7 +98,7 @@ function markOf({ files, home, program }: FastContext): string {
   if (NAMES.test(own)) return own.slice(1);
   const { size, mtimeNs } = files.identify(program.node);
   const hash = createHash("sha256").update(files.read(posix.join(program.folder, "snapshot.cjs")));
-  hash.update(`${size} ${mtimeNs}`);
+  hash.update(`${program.version} ${size} ${mtimeNs}`);
   return hash.digest().readUInt32BE().toString(36).padStart(4, "0").slice(-4);
 }
 
