@@ -146,6 +146,6 @@ function isListOf(value: unknown, is: (item: unknown) => boolean): boolean {
 }
 
 function membersOf(value: unknown): (name: string) => unknown {
-  const isObject = typeof value === "object" && value !== null;
-  return (name) => (isObject && Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined);
+  const members = new Map<string, unknown>(typeof value === "object" && value !== null ? Object.entries(value) : []);
+  return (name) => members.get(name);
 }
