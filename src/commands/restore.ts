@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { appendAudit } from "../audit/log.ts";
-import { placeOf } from "../clients/locate.ts";
+import { type ConfigPlace, locateConfigs, placeOf } from "../clients/locate.ts";
 import type { Context } from "../context.ts";
 import { parseRef } from "../core/ref.ts";
 import type { Seal } from "../core/seal.ts";
@@ -72,8 +72,9 @@ function exitOf(plans: readonly Restoring[]): number {
 function selected(context: Context, migrations: readonly Migration[], configs?: readonly string[]): Migration[] {
   const open = migrations.filter(({ state }) => state !== "restored");
   if (configs === undefined) return open;
+  const located = locateConfigs(context);
   return configs.flatMap((named) => {
-    const real = followed(context, placeOf(context, named).path);
+    const real = followed(context, placeOf(context, named, located).path);
     const found = open.filter(({ config }) => config === real);
     if (found.length > 0) return found;
     throw new UserError("not-restorable", `${named} was not rewritten by migrate, or was restored already`, {
@@ -98,13 +99,16 @@ async function plan(
   options: RestoreOptions,
 ): Promise<readonly Restoring[]> {
   const configs = [...new Set(migrations.map(({ config }) => config))];
+  const located = locateConfigs(context);
+  let seal: Promise<Seal> | undefined;
+  const shared = { context, journal, located, seal: () => (seal ??= openSeal(context)) };
   return Promise.all(
     configs.map(async (config) => {
       const mine = migrations.filter((migration) => migration.config === config).toReversed();
       const current = context.files.readIfExists(config) ?? Buffer.alloc(0);
       const nothing: Restoring = { config, current, migrations: mine, newer: [] };
       try {
-        const undone = await undoConfig(context, journal, nothing, options);
+        const undone = await undoConfig(shared, nothing, options);
         return { ...nothing, undone, newer: await newerValues(context, undone) };
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
@@ -114,9 +118,16 @@ async function plan(
   );
 }
 
+/** What all configs have in common. */
+interface Shared {
+  readonly context: Context;
+  readonly journal: Journal;
+  readonly located: readonly ConfigPlace[];
+  readonly seal: () => Promise<Seal>;
+}
+
 async function undoConfig(
-  context: Context,
-  journal: Journal,
+  { context, journal, located, ...shared }: Shared,
   { config, current, migrations }: Restoring,
   options: RestoreOptions,
 ): Promise<Restored> {
@@ -125,8 +136,8 @@ async function undoConfig(
       hint: `echo '{}' > '${config}', then mcp-secrets restore --config '${config}'`,
     });
   }
-  const { row } = placeOf(context, config);
-  const seal = await openSeal(context);
+  const { row } = placeOf(context, config, located);
+  const seal = await shared.seal();
   const steps = migrations.map((migration) => ({ migration, original: opened(seal, journal, migration) }));
   const servers = options.server === undefined ? {} : { servers: options.server };
   try {
