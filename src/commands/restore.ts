@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { appendAudit } from "../audit/log.ts";
 import { type ConfigPlace, locateConfigs, placeOf } from "../clients/locate.ts";
 import type { Context } from "../context.ts";
-import { parseRef } from "../core/ref.ts";
+import { inParallel } from "../core/parallel.ts";
+import { parseRef, type SecretRef } from "../core/ref.ts";
 import type { Seal } from "../core/seal.ts";
 import { Secret } from "../core/secret.ts";
 import { formatTable, printable } from "../core/table.ts";
@@ -164,24 +165,47 @@ function opened(seal: Seal, journal: Journal, { id }: Migration): Buffer {
   }
 }
 
-/** A value that was replaced since would be put back as it was: the user must hear of it. */
+/** A value that was replaced since would be put back as it was: the user must hear of it. Each store is opened once. */
 async function newerValues(context: Context, { secrets }: Restored): Promise<readonly string[]> {
-  const newer: string[] = [];
-  for (const [text, was] of secrets) {
-    const ref = parseRef(text);
-    try {
-      const provider = await openStore(context, ref.store);
-      const [now] = await provider.resolve([ref], { deadline: context.now() + STORE_DEADLINE });
-      const same = [was, percentDecode(was)].some(
-        (value) => value !== undefined && now?.value.equals(new Secret(value)),
-      );
-      if (!same) newer.push(text);
-    } catch (error) {
-      // What the store has no more is no newer value.
-      if (!(error instanceof UserError)) throw error;
-    }
+  const behind = [...secrets].map(([text, was]) => ({ text, was, ref: parseRef(text) }));
+  const stores = [...new Set(behind.map(({ ref }) => ref.store))];
+  const newer = stores.map(async (store) => {
+    const here = behind.filter(({ ref }) => ref.store === store);
+    const refs = here.map(({ ref }) => ref);
+    const now = await valuesNow(context, store, refs);
+    return here.filter(({ was }, at) => isOther(now[at], was)).map(({ text }) => text);
+  });
+  return (await Promise.all(newer)).flat();
+}
+
+function isOther(now: Secret | undefined, was: string): boolean {
+  return (
+    now !== undefined && ![was, percentDecode(was)].some((text) => text !== undefined && now.equals(new Secret(text)))
+  );
+}
+
+/** Undefined for what the store has no more, or cannot give: that is no newer value. */
+async function valuesNow(
+  context: Context,
+  store: string,
+  refs: readonly SecretRef[],
+): Promise<readonly (Secret | undefined)[]> {
+  const provider = await orUndefined(openStore(context, store));
+  if (provider === undefined) return [];
+  const request = { deadline: context.now() + STORE_DEADLINE };
+  const all = await orUndefined(provider.resolve(refs, request));
+  if (all !== undefined) return all.map(({ value }) => value);
+  // One that is missing refuses them all.
+  return inParallel(refs, async (ref) => (await orUndefined(provider.resolve([ref], request)))?.[0]?.value);
+}
+
+async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
   }
-  return newer;
 }
 
 async function write(context: Context, journal: Journal, restoring: Restoring, options: RestoreOptions): Promise<void> {
