@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { UserError } from "../../../src/errors.ts";
 import { selfSigned } from "../../servers/certificate.ts";
 import { type Fault, startStrictSecrets, type StrictSecrets } from "../../servers/strict-secrets.ts";
-import { failureOf, request, secrets, testStore, writeIn } from "./store.ts";
+import { failureOf, request, secrets } from "../parts.ts";
+import { testStore, writeIn } from "./store.ts";
 
 let aws: StrictSecrets;
 beforeEach(async () => void (aws = await startStrictSecrets()));

@@ -7,7 +7,8 @@ import { createTransport, type Transport } from "../../../providers/vault/transp
 import { parseRef } from "../../../src/core/ref.ts";
 import { Secret } from "../../../src/core/secret.ts";
 import { type Cluster, startCluster } from "../../servers/openbao.ts";
-import { memoryJournal, request, rootStore, secrets, type TestStore } from "./store.ts";
+import { memoryJournal, request, secrets } from "../parts.ts";
+import { rootStore, type TestStore } from "./store.ts";
 
 const POLICY = `path "secret/data/*" { capabilities = ["read"] }
 path "auth/token/renew-self" { capabilities = ["update"] }
