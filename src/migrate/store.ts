@@ -21,9 +21,9 @@ export async function storeSecrets(
   if (put === undefined) throw new UserError("refused", "this store cannot be written to");
   const missing = secrets.filter(({ known }) => !known);
   let done = 0;
-  await eachAtOnce(missing, async ({ ref, value }) => {
+  await eachAtOnce(missing, async ({ ref, value, origin }) => {
     try {
-      await put(ref.path, { [ref.field ?? DEFAULT_FIELD]: value }, { ifVersion: 0 });
+      await put(ref.path, { [ref.field ?? DEFAULT_FIELD]: value }, { ifVersion: 0, ...(origin && { origin }) });
     } catch (error) {
       // Another migrate may have stored the same: the comparison below tells.
       if (!(error instanceof UserError) || error.code !== "secret-exists") throw error;

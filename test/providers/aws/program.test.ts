@@ -67,12 +67,18 @@ const server = (env: Readonly<Record<string, string>>) => ({ command: process.ex
 
 describe("the whole way", () => {
   test("migrate, run and restore: the value is with the service and the server, and nowhere else", async () => {
-    const { home, cli } = await makeTeam(moto.address, KEYS, "--prefix", "whole/");
+    const { home, cli } = await makeTeam(moto.address, KEYS, "--prefix", "whole/", "--owner", "platform team");
     const config = join(home.work, "config.json");
     const original = JSON.stringify({ mcpServers: { github: server({ TOKEN }) } });
     const entries = await migrated(home, { github: server({ TOKEN }) });
     const entry = entryOf(entries, "github");
     expect(entry.env["TOKEN"]).toBe("mcp-secret://prod/github/TOKEN");
+    expect(await tagsOf("whole/github/TOKEN")).toEqual({
+      "mcp-secrets:managed": "true",
+      "mcp-secrets:server": "github",
+      "mcp-secrets:client": clientIn(entry),
+      "mcp-secrets:owner": "platform team",
+    });
     const running = await start(home, entry);
     expect(running.shown["TOKEN"]).toBe(TOKEN);
     expect(Object.keys(running.shown).filter((name) => name.startsWith("AWS_"))).toEqual([]);
@@ -114,12 +120,29 @@ describe("the whole way", () => {
   });
 });
 
-async function promote(name: string, value: string): Promise<void> {
+/** The service itself, past the program. */
+function direct(): SecretsManagerClient {
   const client = new SecretsManagerClient({
     region: "eu-central-1",
     endpoint: moto.address,
     credentials: { accessKeyId: "x", secretAccessKey: "y" },
   });
+  onTestFinished(() => client.destroy());
+  return client;
+}
+
+async function tagsOf(name: string): Promise<Record<string, string>> {
+  const { Tags: tags = [] } = await direct().send(new DescribeSecretCommand({ SecretId: name }));
+  return Object.fromEntries(tags.map(({ Key: key = "", Value: value = "" }) => [key, value]));
+}
+
+/** The client part of the id that an entry is started under. */
+function clientIn({ args }: ServerEntry): string {
+  return args[args.indexOf("--entry") + 1]?.split("/")[0] ?? "";
+}
+
+async function promote(name: string, value: string): Promise<void> {
+  const client = direct();
   const { VersionIdsToStages: stages = {} } = await client.send(new DescribeSecretCommand({ SecretId: name }));
   const [before] = Object.keys(stages);
   const token = "11111111-2222-4333-8444-555555555555";
@@ -127,7 +150,6 @@ async function promote(name: string, value: string): Promise<void> {
   await client.send(new PutSecretValueCommand(pending));
   const move = { SecretId: name, VersionStage: "AWSCURRENT", MoveToVersionId: token, RemoveFromVersionId: before };
   await client.send(new UpdateSecretVersionStageCommand(move));
-  client.destroy();
 }
 
 describe("roles", () => {
