@@ -2,18 +2,18 @@ import { join } from "node:path";
 import { appendAudit } from "../audit/log.ts";
 import { placeOf } from "../clients/locate.ts";
 import type { Context } from "../context.ts";
-import { parseRef } from "../core/ref.ts";
 import type { Seal } from "../core/seal.ts";
-import { Secret } from "../core/secret.ts";
 import { formatTable, printable } from "../core/table.ts";
-import { percentDecode } from "../core/url.ts";
 import { EXIT, UserError } from "../errors.ts";
+import { renewApprovals } from "../launch/approvals.ts";
 import { isUnsettled, replaceConfig, settleJournal } from "../migrate/apply.ts";
 import { Journal, type Migration } from "../migrate/journal.ts";
 import { errorJson } from "../migrate/report.ts";
 import { type Restored, undoAll } from "../migrate/restore.ts";
-import { openSeal, openStore } from "../stores.ts";
+import { openSeal } from "../stores.ts";
 import { confirm } from "./confirm.ts";
+import { type Differences, differences } from "./differences.ts";
+import { restoredWords } from "./restored-words.ts";
 
 export interface RestoreOptions {
   readonly config?: readonly string[];
@@ -25,18 +25,13 @@ export interface RestoreOptions {
 }
 
 /** What undoing the migrations of one config comes to; `error` where nothing can be done. */
-interface Restoring {
+interface Restoring extends Differences {
   readonly config: string;
   readonly current: Buffer;
   readonly migrations: readonly Migration[];
   readonly undone?: Restored;
-  /** References of which the store has another value by now than the one that comes back. */
-  readonly newer: readonly string[];
   readonly error?: UserError;
 }
-
-/** How long the store may take to say what it has now, in milliseconds. */
-const STORE_DEADLINE = 10_000;
 
 /** `restore`: back to the exact bytes, or a merge that keeps what was edited since. Returns the exit code. */
 export async function runRestore(context: Context, options: RestoreOptions): Promise<number> {
@@ -101,10 +96,10 @@ async function plan(
     configs.map(async (config) => {
       const mine = migrations.filter((migration) => migration.config === config).toReversed();
       const current = context.files.readIfExists(config) ?? Buffer.alloc(0);
-      const nothing: Restoring = { config, current, migrations: mine, newer: [] };
+      const nothing: Restoring = { config, current, migrations: mine, newer: [], lost: [] };
       try {
         const undone = await undoConfig(context, journal, nothing, options);
-        return { ...nothing, undone, newer: await newerValues(context, undone) };
+        return { ...nothing, undone, ...(await differences(context, undone)) };
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         return { ...nothing, error };
@@ -152,29 +147,10 @@ function opened(seal: Seal, journal: Journal, { id }: Migration): Buffer {
   }
 }
 
-/** A value that was replaced since would be put back as it was: the user must hear of it. */
-async function newerValues(context: Context, { secrets }: Restored): Promise<readonly string[]> {
-  const newer: string[] = [];
-  for (const [text, was] of secrets) {
-    const ref = parseRef(text);
-    try {
-      const provider = await openStore(context, ref.store);
-      const [now] = await provider.resolve([ref], { deadline: context.now() + STORE_DEADLINE });
-      const same = [was, percentDecode(was)].some(
-        (value) => value !== undefined && now?.value.equals(new Secret(value)),
-      );
-      if (!same) newer.push(text);
-    } catch (error) {
-      // What the store has no more is no newer value.
-      if (!(error instanceof UserError)) throw error;
-    }
-  }
-  return newer;
-}
-
 async function write(context: Context, journal: Journal, restoring: Restoring, options: RestoreOptions): Promise<void> {
   const { config, current, undone, migrations } = restoring;
   if (undone === undefined || undone.servers.length === 0) return;
+  await renewApprovals(context, restoredWords(placeOf(context, config).row, restoring));
   if (!undone.bytes.equals(current)) await replaceConfig(config, undone.bytes, current, context.files);
   const open = new Set([...undone.refused.map(({ server }) => server), ...undone.gone]);
   const kept = (server: string) => !undone.servers.includes(server) || open.has(server);
@@ -188,7 +164,7 @@ async function write(context: Context, journal: Journal, restoring: Restoring, o
 
 function show(context: Context, plans: readonly Restoring[]): void {
   if (plans.length === 0) context.terminal.out("nothing to restore\n");
-  for (const { config, undone, error, newer } of plans) {
+  for (const { config, undone, error, newer, lost } of plans) {
     const name = printable(config);
     if (error !== undefined) tell(context, "error", error.message, error.hint);
     if (undone === undefined) continue;
@@ -213,6 +189,9 @@ function show(context: Context, plans: readonly Restoring[]): void {
     }
     for (const ref of newer)
       tell(context, "warning", `the store has a newer value of ${ref} than the one that comes back`);
+    for (const ref of lost) {
+      tell(context, "warning", `${ref}, which comes back, leads to nothing`, `mcp-secrets set ${ref} stores it again`);
+    }
   }
 }
 
@@ -233,7 +212,7 @@ function list(context: Context, migrations: readonly Migration[], json: boolean)
 }
 
 function outcomeJson(plans: readonly Restoring[], { dryRun }: RestoreOptions): string {
-  const configs = plans.map(({ config, undone, newer, error }) => ({
+  const configs = plans.map(({ config, undone, newer, lost, error }) => ({
     path: config,
     status: statusOf(undone, dryRun === true),
     exact: undone?.exact ?? false,
@@ -241,6 +220,7 @@ function outcomeJson(plans: readonly Restoring[], { dryRun }: RestoreOptions): s
     gone: undone?.gone ?? [],
     refused: undone?.refused ?? [],
     newer,
+    lost,
     ...(error === undefined ? {} : { error: errorJson(error) }),
   }));
   return `${JSON.stringify({ schema: "mcp-secrets/restore/1", configs }, null, 2)}\n`;

@@ -25,6 +25,8 @@ export interface Migration {
   readonly after: string;
   readonly servers: readonly string[];
   readonly edits: readonly Edit[];
+  /** Secrets that went to another store, each once: where from and where to, as references without fields. */
+  readonly moves?: readonly (readonly [from: string, to: string])[];
 }
 
 /** The migrations of a home, oldest first. */
@@ -92,6 +94,11 @@ export function newMigration(facts: Omit<Migration, "schema" | "state">): Migrat
   return { schema: SCHEMA, state: "started", ...facts };
 }
 
+/** Where secrets were before they came to their present stores, by the latest move; all as references without fields. */
+export function originsOf(migrations: readonly Migration[]): ReadonlyMap<string, string> {
+  return new Map(migrations.flatMap(({ moves = [] }) => moves.map(([from, to]) => [to, from] as const)));
+}
+
 export function digest(bytes: Buffer): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
@@ -119,6 +126,13 @@ function isMigration(value: unknown): value is Migration {
     "id" in value &&
     typeof value.id === "string" &&
     "config" in value &&
-    typeof value.config === "string"
+    typeof value.config === "string" &&
+    (!("moves" in value) || isPairs(value.moves))
   );
+}
+
+function isPairs(value: unknown): boolean {
+  const isPair = (pair: unknown) =>
+    Array.isArray(pair) && pair.length === 2 && pair.every((text) => typeof text === "string");
+  return Array.isArray(value) && value.every(isPair);
 }

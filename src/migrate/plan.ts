@@ -36,15 +36,31 @@ export interface PlannedFinding {
   readonly left?: string;
 }
 
-/** What an approval is bound to: the entry as `run` will see it. */
-export interface PlannedEntry {
-  readonly id: string;
+/** A reference to a store that its secret leaves. `left` ones stay as they are, for the reason given. */
+export interface PlannedMove {
   readonly server: string;
   readonly pointer: string;
-  /** The server's own words. */
+  readonly start: number;
+  readonly end: number;
+  readonly from: SecretRef;
+  readonly to?: SecretRef;
+  readonly left?: string;
+}
+
+/** What an entry starts: the server's own words and its variables. */
+export interface EntryWords {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+}
+
+/** What an approval is bound to: the entry as `run` will see it. */
+export interface PlannedEntry extends EntryWords {
+  readonly id: string;
+  readonly server: string;
+  readonly pointer: string;
+  /** Where nothing but references changes: what it was. An approval of that is renewed, and none is given. */
+  readonly was?: EntryWords;
 }
 
 export interface ConfigPlan {
@@ -53,6 +69,8 @@ export interface ConfigPlan {
   readonly findings: readonly PlannedFinding[];
   readonly entries: readonly PlannedEntry[];
   readonly edits: readonly Edit[];
+  /** References that lead to another store than the one chosen; only where secrets are to move between stores. */
+  readonly moves?: readonly PlannedMove[];
 }
 
 /** Plain data, made without touching anything: `--dry-run`, the confirmation and the write all use this one value. */
@@ -107,7 +125,8 @@ function needsLauncher(entry: Entry): boolean {
   return [...wordsOf(entry), ...entry.env].some(({ text }) => text.includes(SCHEME));
 }
 
-function whyLeft(entry: Entry, found: readonly Finding[]): string | undefined {
+/** Why an entry has to stay as it is, whatever is found in it; undefined where it need not. */
+export function whyLeft(entry: Entry, found: readonly Finding[]): string | undefined {
   if (entry.kind === "remote") return "a remote entry starts no process that could resolve a reference";
   if (entry.command === undefined || entry.command.text === "") return "the entry has no command";
   const pointers = new Set(found.map(({ pointer }) => pointer));
