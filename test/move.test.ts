@@ -1,5 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Ajv } from "ajv";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { findCanaries } from "./helpers/canary.ts";
 import { type Ended, execute, type Home, makeHome, mcpSecrets } from "./helpers/cli.ts";
@@ -255,7 +256,12 @@ describe("the old copies", () => {
     expect(first.stdout).toContain(`mcp-secret://local/mail/MAIL_TOKEN stays as well, for ${other}\n`);
     expect(first.stdout).toContain("  mcp-secrets rm mcp-secret://local/db/app\n");
     expect(first.stdout).not.toContain("rm mcp-secret://local/mail/MAIL_TOKEN");
+    const schema = JSON.parse(readFileSync("docs/schemas/migrate.json", "utf8"));
+    const valid = new Ajv({ strict: true }).compile(schema);
+    const dry = await world.done("migrate", "--config", "other.json", "--store", "prod", "--dry-run", "--json");
+    expect(valid(JSON.parse(dry.stdout)), JSON.stringify(valid.errors)).toBe(true);
     const second = await world.done("migrate", "--config", "other.json", "--store", "prod", "--yes", "--json");
+    expect(valid(JSON.parse(second.stdout)), JSON.stringify(valid.errors)).toBe(true);
     expect(JSON.parse(second.stdout)).toMatchObject({
       configs: [{ status: "migrated", moves: [{ reference: "mcp-secret://prod/mail/MAIL_TOKEN" }] }],
       old: [{ reference: "mcp-secret://local/mail/MAIL_TOKEN", referredBy: [] }],

@@ -83,7 +83,7 @@ describe("the whole way", () => {
     expect(running.shown["TOKEN"]).toBe(TOKEN);
     expect(Object.keys(running.shown).filter((name) => name.startsWith("AWS_"))).toEqual([]);
     const [launch] = JSON.parse((await cli("ps", "--json")).stdout).launches;
-    expect(launch.refs).toEqual([{ ref: "mcp-secret://prod/github/TOKEN", version: 1 }]);
+    expect(launch.refs).toEqual([{ ref: "mcp-secret://prod/github/TOKEN", version: 1, current: 1 }]);
     running.closeInput();
     expect(await running.ended).toMatchObject({ code: 0, stderr: expect.not.stringContaining("AWS SDK") });
     expect(findCanaries([home.root], [TOKEN])).toEqual([]);
@@ -112,9 +112,11 @@ describe("the whole way", () => {
     const fresh = await start(home, entry);
     expect([old.shown["TOKEN"], fresh.shown["TOKEN"]]).toEqual([TOKEN, "another value"]);
     const { launches } = JSON.parse((await cli("ps", "--json")).stdout);
-    const versions = launches.map(({ refs }: { refs: { version: number }[] }) => refs[0]?.version);
-    expect(versions).toEqual([1, expect.any(Number)]);
-    expect(versions[1]).toBeGreaterThan(2 ** 32);
+    const [held, now] = launches.map(({ refs }: { refs: { version: number; current: number }[] }) => refs[0]);
+    expect(now.version).toBeGreaterThan(2 ** 32);
+    expect([held, now]).toMatchObject([{ version: 1, current: now.version }, { current: now.version }]);
+    const lines = (await cli("ps")).stdout.trim().split("\n").slice(1);
+    expect(lines.map((line) => line.includes("v1 (old: now v"))).toEqual([true, false]);
     for (const running of [old, fresh]) running.closeInput();
     await Promise.all([old.ended, fresh.ended]);
   });
