@@ -2,20 +2,19 @@ import { join } from "node:path";
 import { appendAudit } from "../audit/log.ts";
 import { type ConfigPlace, locateConfigs, placeOf } from "../clients/locate.ts";
 import type { Context } from "../context.ts";
-import { inParallel } from "../core/parallel.ts";
-import { parseRef, type SecretRef } from "../core/ref.ts";
 import type { Seal } from "../core/seal.ts";
-import { Secret } from "../core/secret.ts";
 import { formatTable, printable } from "../core/table.ts";
 import { told } from "../core/told.ts";
-import { percentDecode } from "../core/url.ts";
 import { EXIT, UserError } from "../errors.ts";
+import { renewApprovals } from "../launch/approvals.ts";
 import { isUnsettled, replaceConfig, settleJournal } from "../migrate/apply.ts";
 import { Journal, type Migration } from "../migrate/journal.ts";
 import { errorJson } from "../migrate/report.ts";
 import { type Restored, undoAll } from "../migrate/restore.ts";
-import { openSeal, openStore } from "../stores.ts";
+import { openSeal } from "../stores.ts";
 import { confirm } from "./confirm.ts";
+import { type Differences, differences } from "./differences.ts";
+import { restoredWords } from "./restored-words.ts";
 
 export interface RestoreOptions {
   readonly config?: readonly string[];
@@ -27,18 +26,13 @@ export interface RestoreOptions {
 }
 
 /** What undoing the migrations of one config comes to; `error` where nothing can be done. */
-interface Restoring {
+interface Restoring extends Differences {
   readonly config: string;
   readonly current: Buffer;
   readonly migrations: readonly Migration[];
   readonly undone?: Restored;
-  /** References of which the store has another value by now than the one that comes back. */
-  readonly newer: readonly string[];
   readonly error?: UserError;
 }
-
-/** How long the store may take to say what it has now, in milliseconds. */
-const STORE_DEADLINE = 10_000;
 
 /** `restore`: back to the exact bytes, or a merge that keeps what was edited since. Returns the exit code. */
 export async function runRestore(context: Context, options: RestoreOptions): Promise<number> {
@@ -107,10 +101,10 @@ async function plan(
     configs.map(async (config) => {
       const mine = migrations.filter((migration) => migration.config === config).toReversed();
       const current = context.files.readIfExists(config) ?? Buffer.alloc(0);
-      const nothing: Restoring = { config, current, migrations: mine, newer: [] };
+      const nothing: Restoring = { config, current, migrations: mine, newer: [], lost: [] };
       try {
         const undone = await undoConfig(shared, nothing, options);
-        return { ...nothing, undone, newer: await newerValues(context, undone) };
+        return { ...nothing, undone, ...(await differences(context, undone)) };
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         return { ...nothing, error };
@@ -165,52 +159,10 @@ function opened(seal: Seal, journal: Journal, { id }: Migration): Buffer {
   }
 }
 
-/** A value that was replaced since would be put back as it was: the user must hear of it. Each store is opened once. */
-async function newerValues(context: Context, { secrets }: Restored): Promise<readonly string[]> {
-  const behind = [...secrets].map(([text, was]) => ({ text, was, ref: parseRef(text) }));
-  const stores = [...new Set(behind.map(({ ref }) => ref.store))];
-  const newer = stores.map(async (store) => {
-    const here = behind.filter(({ ref }) => ref.store === store);
-    const refs = here.map(({ ref }) => ref);
-    const now = await valuesNow(context, store, refs);
-    return here.filter(({ was }, at) => isOther(now[at], was)).map(({ text }) => text);
-  });
-  return (await Promise.all(newer)).flat();
-}
-
-function isOther(now: Secret | undefined, was: string): boolean {
-  return (
-    now !== undefined && ![was, percentDecode(was)].some((text) => text !== undefined && now.equals(new Secret(text)))
-  );
-}
-
-/** Undefined for what the store has no more, or cannot give: that is no newer value. */
-async function valuesNow(
-  context: Context,
-  store: string,
-  refs: readonly SecretRef[],
-): Promise<readonly (Secret | undefined)[]> {
-  const provider = await orUndefined(openStore(context, store));
-  if (provider === undefined) return [];
-  const request = { deadline: context.now() + STORE_DEADLINE };
-  const all = await orUndefined(provider.resolve(refs, request));
-  if (all !== undefined) return all.map(({ value }) => value);
-  // One that is missing refuses them all.
-  return inParallel(refs, async (ref) => (await orUndefined(provider.resolve([ref], request)))?.[0]?.value);
-}
-
-async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof UserError) return undefined;
-    throw error;
-  }
-}
-
 async function write(context: Context, journal: Journal, restoring: Restoring, options: RestoreOptions): Promise<void> {
   const { config, current, undone, migrations } = restoring;
   if (undone === undefined || undone.servers.length === 0) return;
+  await renewApprovals(context, restoredWords(placeOf(context, config).row, restoring));
   if (!undone.bytes.equals(current)) await replaceConfig(config, undone.bytes, current, context.files);
   const open = new Set([...undone.refused.map(({ server }) => server), ...undone.gone]);
   const kept = (server: string) => !undone.servers.includes(server) || open.has(server);
@@ -224,7 +176,7 @@ async function write(context: Context, journal: Journal, restoring: Restoring, o
 
 function show(context: Context, plans: readonly Restoring[]): void {
   if (plans.length === 0) context.terminal.out("nothing to restore\n");
-  for (const { config, undone, error, newer } of plans) {
+  for (const { config, undone, error, newer, lost } of plans) {
     const name = printable(config);
     if (error !== undefined) tell(context, "error", error.message, error.hint);
     if (undone === undefined) continue;
@@ -249,6 +201,9 @@ function show(context: Context, plans: readonly Restoring[]): void {
     }
     for (const ref of newer)
       tell(context, "warning", `the store has a newer value of ${ref} than the one that comes back`);
+    for (const ref of lost) {
+      tell(context, "warning", `${ref}, which comes back, leads to nothing`, `mcp-secrets set ${ref} stores it again`);
+    }
   }
 }
 
@@ -268,7 +223,7 @@ function list(context: Context, migrations: readonly Migration[], json: boolean)
 }
 
 function outcomeJson(plans: readonly Restoring[], { dryRun }: RestoreOptions): string {
-  const configs = plans.map(({ config, undone, newer, error }) => ({
+  const configs = plans.map(({ config, undone, newer, lost, error }) => ({
     path: config,
     status: statusOf(undone, dryRun === true),
     exact: undone?.exact ?? false,
@@ -276,6 +231,7 @@ function outcomeJson(plans: readonly Restoring[], { dryRun }: RestoreOptions): s
     gone: undone?.gone ?? [],
     refused: undone?.refused ?? [],
     newer,
+    lost,
     ...(error === undefined ? {} : { error: errorJson(error) }),
   }));
   return `${JSON.stringify({ schema: "mcp-secrets/restore/1", configs }, null, 2)}\n`;

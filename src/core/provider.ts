@@ -105,6 +105,7 @@ export interface SecretOrigin {
 export interface NewSecret {
   readonly path: string;
   readonly fields: Fields;
+  readonly origin?: SecretOrigin;
 }
 
 /** What may be told of a secret without its value. `path` has no store name. */

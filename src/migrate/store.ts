@@ -18,7 +18,11 @@ export async function storeSecrets(
   progress: (done: number) => void,
 ): Promise<readonly PlannedSecret[]> {
   const missing = secrets.filter(({ known }) => !known);
-  const fresh = missing.map(({ ref, value }) => ({ path: ref.path, fields: { [ref.field ?? DEFAULT_FIELD]: value } }));
+  const fresh = missing.map(({ ref, value, origin }) => ({
+    path: ref.path,
+    fields: { [ref.field ?? DEFAULT_FIELD]: value },
+    ...(origin && { origin }),
+  }));
   let done = 0;
   await putAll(provider, fresh, () => progress((done += 1)));
   await compare(provider, secrets, request);
@@ -30,9 +34,9 @@ async function putAll(provider: Provider, secrets: readonly NewSecret[], stored:
   if (provider.putAll !== undefined) return provider.putAll(secrets, stored);
   const put = provider.put?.bind(provider);
   if (put === undefined) throw new UserError("refused", "this store cannot be written to");
-  await eachAtOnce(secrets, async ({ path, fields }) => {
+  await eachAtOnce(secrets, async ({ path, fields, origin }) => {
     try {
-      await put(path, fields, { ifVersion: 0 });
+      await put(path, fields, { ifVersion: 0, ...(origin && { origin }) });
     } catch (error) {
       if (!(error instanceof UserError) || error.code !== "secret-exists") throw error;
     }

@@ -12,7 +12,8 @@ import { entryOf, migrated, type ServerEntry } from "../../helpers/migrated.ts";
 import { type Cluster, startCluster } from "../../servers/openbao.ts";
 import { type Postgres, startPostgres } from "../../servers/postgres.ts";
 import { connectDatabase, leasesOf, liveTokens, makeRole } from "./database.ts";
-import { memoryOf, request, secrets } from "./store.ts";
+import { request, secrets } from "../parts.ts";
+import { memoryOf } from "./store.ts";
 
 /** Of the built program; eight at a time. */
 const LAUNCHES = LONG ? 200 : 20;

@@ -4,7 +4,8 @@ import { parseRef } from "../../../src/core/ref.ts";
 import { filesUnder, findCanaries } from "../../helpers/canary.ts";
 import { json, startFake } from "../../servers/fake-vault.ts";
 import { auditEntries, type OpenBao, startOpenBao } from "../../servers/openbao.ts";
-import { failureOf, memoryJournal, memoryOf, request, rootStore, secrets, type TestStore } from "./store.ts";
+import { failureOf, memoryJournal, request, secrets } from "../parts.ts";
+import { memoryOf, rootStore, type TestStore } from "./store.ts";
 
 const VALUE = "shared-canary-value-1";
 const POLICY = `path "secret/data/*" { capabilities = ["read"] }

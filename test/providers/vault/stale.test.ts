@@ -5,7 +5,8 @@ import { parseRef } from "../../../src/core/ref.ts";
 import { filesUnder, findCanaries } from "../../helpers/canary.ts";
 import { json, type Reaction, startFake } from "../../servers/fake-vault.ts";
 import { type OpenBao, startOpenBao } from "../../servers/openbao.ts";
-import { failureOf, memoryJournal, memoryOf, request, rootStore, type StoreSetup, type TestStore } from "./store.ts";
+import { failureOf, memoryJournal, request } from "../parts.ts";
+import { memoryOf, rootStore, type StoreSetup, type TestStore } from "./store.ts";
 
 const VALUE = "stale-canary-value-1";
 const REF = "mcp-secret://team/kv/app";
