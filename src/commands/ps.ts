@@ -2,16 +2,11 @@ import type { Context } from "../context.ts";
 import { formatTable } from "../core/table.ts";
 import { EXIT } from "../errors.ts";
 import { type LeaseNote, listLeaseNotes } from "../launch/lease-journal.ts";
-import { forgetLaunch, type LaunchRecord, listLaunches } from "../launch/registry.ts";
+import { type LaunchRecord, liveLaunches } from "../launch/registry.ts";
 
 /** `ps`: the launches that live, and the versions of the secrets that they hold. Notes of dead ones are swept. */
 export function runPs(context: Context, options: { readonly json?: boolean }): Promise<number> {
-  const launches: LaunchRecord[] = [];
-  for (const record of listLaunches(context)) {
-    if (context.startOf(record.pid) === record.started) launches.push(record);
-    else forgetLaunch(context, record.id);
-  }
-  launches.sort((a, b) => (a.since < b.since ? -1 : 1));
+  const launches = liveLaunches(context).toSorted((a, b) => (a.since < b.since ? -1 : 1));
   if (options.json === true) {
     const notes = new Map(listLeaseNotes(context).map((note) => [note.launch, leasesIn(note)]));
     const shown = launches.map(({ id, entry, pid, since, refs }) => {

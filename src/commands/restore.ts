@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import { appendAudit } from "../audit/log.ts";
-import { placeOf } from "../clients/locate.ts";
+import { type ConfigPlace, locateConfigs, placeOf } from "../clients/locate.ts";
 import type { Context } from "../context.ts";
 import { inParallel } from "../core/parallel.ts";
 import { parseRef, type SecretRef } from "../core/ref.ts";
 import type { Seal } from "../core/seal.ts";
 import { Secret } from "../core/secret.ts";
 import { formatTable, printable } from "../core/table.ts";
+import { told } from "../core/told.ts";
 import { percentDecode } from "../core/url.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { isUnsettled, replaceConfig, settleJournal } from "../migrate/apply.ts";
@@ -46,7 +47,7 @@ export async function runRestore(context: Context, options: RestoreOptions): Pro
   const touches = options.list !== true && options.dryRun !== true;
   if (touches && isUnsettled(context.files, journal)) await locked(() => settleJournal(context.files, journal));
   const { migrations, problems } = journal.read();
-  for (const wrong of problems) context.terminal.err(`[mcp-secrets] warning: ${wrong}\n`);
+  for (const wrong of problems) tell(context, "warning", wrong);
   const open = selected(context, migrations, options.config);
   if (options.list === true) return list(context, open, options.json === true);
   const plans = await plan(context, journal, open, options);
@@ -72,8 +73,9 @@ function exitOf(plans: readonly Restoring[]): number {
 function selected(context: Context, migrations: readonly Migration[], configs?: readonly string[]): Migration[] {
   const open = migrations.filter(({ state }) => state !== "restored");
   if (configs === undefined) return open;
+  const located = locateConfigs(context);
   return configs.flatMap((named) => {
-    const real = followed(context, placeOf(context, named).path);
+    const real = followed(context, placeOf(context, named, located).path);
     const found = open.filter(({ config }) => config === real);
     if (found.length > 0) return found;
     throw new UserError("not-restorable", `${named} was not rewritten by migrate, or was restored already`, {
@@ -98,13 +100,16 @@ async function plan(
   options: RestoreOptions,
 ): Promise<readonly Restoring[]> {
   const configs = [...new Set(migrations.map(({ config }) => config))];
+  const located = locateConfigs(context);
+  let seal: Promise<Seal> | undefined;
+  const shared = { context, journal, located, seal: () => (seal ??= openSeal(context)) };
   return Promise.all(
     configs.map(async (config) => {
       const mine = migrations.filter((migration) => migration.config === config).toReversed();
       const current = context.files.readIfExists(config) ?? Buffer.alloc(0);
       const nothing: Restoring = { config, current, migrations: mine, newer: [] };
       try {
-        const undone = await undoConfig(context, journal, nothing, options);
+        const undone = await undoConfig(shared, nothing, options);
         return { ...nothing, undone, newer: await newerValues(context, undone) };
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
@@ -114,9 +119,16 @@ async function plan(
   );
 }
 
+/** What all configs have in common. */
+interface Shared {
+  readonly context: Context;
+  readonly journal: Journal;
+  readonly located: readonly ConfigPlace[];
+  readonly seal: () => Promise<Seal>;
+}
+
 async function undoConfig(
-  context: Context,
-  journal: Journal,
+  { context, journal, located, ...shared }: Shared,
   { config, current, migrations }: Restoring,
   options: RestoreOptions,
 ): Promise<Restored> {
@@ -125,8 +137,8 @@ async function undoConfig(
       hint: `echo '{}' > '${config}', then mcp-secrets restore --config '${config}'`,
     });
   }
-  const { row } = placeOf(context, config);
-  const seal = await openSeal(context);
+  const { row } = placeOf(context, config, located);
+  const seal = await shared.seal();
   const steps = migrations.map((migration) => ({ migration, original: opened(seal, journal, migration) }));
   const servers = options.server === undefined ? {} : { servers: options.server };
   try {
@@ -241,8 +253,7 @@ function show(context: Context, plans: readonly Restoring[]): void {
 }
 
 function tell(context: Context, kind: "error" | "warning", text: string, hint?: string): void {
-  context.terminal.err(`[mcp-secrets] ${kind}: ${printable(text)}\n`);
-  if (hint !== undefined) context.terminal.err(`[mcp-secrets] hint: ${printable(hint)}\n`);
+  context.terminal.err(told(kind, text, hint));
 }
 
 function list(context: Context, migrations: readonly Migration[], json: boolean): number {

@@ -83,7 +83,7 @@ export function readApprovals(place: ApprovalPlace): ApprovalBook {
     changesOf(subject) {
       const found = sealedIn(approvals, key, subject.id);
       if (found === undefined) return undefined;
-      const view = { words: [subject.command, ...subject.args], env: subject.env };
+      const view = { words: [subject.command, ...subject.args], env: subject.env, members: subject.members };
       return entryChanges(found.approval, view, found.key);
     },
   };
