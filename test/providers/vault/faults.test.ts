@@ -10,6 +10,8 @@ import { type OpenBao, ROOT_TOKEN, startOpenBao, startSealed } from "../../serve
 /** What the built program says and does when the vault is not as it should be. */
 const TOKEN = "hvs.faults-canary-token";
 const VALUE = "faults-canary-value";
+/** Made before anybody waits for it. */
+const BOMB = gzipSync(Buffer.alloc(50_000_000, " "));
 const found = { data: { data: { value: VALUE }, metadata: { version: 1 } } };
 
 let bao: OpenBao;
@@ -58,7 +60,7 @@ const faults: Readonly<Record<string, readonly [exit: number, hint: RegExp, reac
   silent: [69, /check the address and the network/, () => {}],
   closing: [69, /check the address and the network/, (_, to) => to.destroy()],
   html: [69, /something else than Vault/, (_, to) => to.writeHead(200, { "content-type": "text/html" }).end("<html>")],
-  bomb: [69, /something else than Vault/, (_, to) => to.writeHead(200, gzip).end(gzipSync(Buffer.alloc(20_000_000)))],
+  bomb: [69, /something else than Vault/, (_, to) => to.writeHead(200, gzip).end(BOMB)],
   shapeless: [69, /store check shapeless/, (_, to) => json(to, 200, { data: { data: [VALUE] } })],
 };
 
