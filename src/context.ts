@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { hostname, tmpdir } from "node:os";
 import type { Files } from "./core/files.ts";
+import type { Http } from "./core/http.ts";
 import type { Lock } from "./core/lock.ts";
 import { createFiles } from "./io/files.ts";
 import { findHomes } from "./io/home.ts";
@@ -41,6 +42,7 @@ export interface Context {
   readonly terminal: Terminal;
   /** Runs a program without a shell for its answer; `timeout` in milliseconds. */
   readonly run: (command: string, args: readonly string[], timeout: number, env?: Environment) => Promise<Answer>;
+  readonly http: Http;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -71,6 +73,10 @@ export function realContext(terminal = realTerminal()): Context {
     run: async (command, args, timeout, programEnv) => {
       const { runProgram } = await import("./io/programs.ts");
       return runProgram(command, args, { timeout, ...(programEnv === undefined ? {} : { env: programEnv }) });
+    },
+    http: async (call) => {
+      const { createHttp } = await import("./io/http.ts");
+      return createHttp(Date.now)(call);
     },
   };
 }

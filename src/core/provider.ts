@@ -149,6 +149,11 @@ export interface Provider {
   scope?(launch: LaunchIdentity, request: ResolveRequest, journal: LeaseJournal): Promise<LaunchScope>;
   /** Gives back what a launch that is gone has left; what is gone already is no error. Never throws. */
   reap?(remains: Remains, request: ResolveRequest): Promise<Remains>;
+  /**
+   * The rotation that the store does itself for what lies at `path`, with nothing asked yet.
+   * @throws UserError refused where there is none at that path
+   */
+  rotation?(path: string, settings: unknown): NativeRotation;
   /** The least rights that a server needs for `refs`, in the store's own language. */
   policyFor?(server: string, refs: readonly SecretRef[]): string;
   /** What is wrong with the store as it is set up; each with what to do about it. */
@@ -156,6 +161,25 @@ export interface Provider {
   /** Closes connections. */
   close?(): void;
 }
+
+/** A rotation that a store does itself. */
+export interface NativeRotation {
+  /** Whether one is under way, and when the last one was done. Changes nothing. */
+  status(request: ResolveRequest): Promise<NativeStatus>;
+  /**
+   * Asks for a rotation now, named `id` where the store takes names; asking again for the same `id` starts no other one
+   * where the store can tell. The answer is the status after that: `running` where it goes on by itself.
+   * @throws UserError refused where it is not allowed by its settings or not set up, and as the store does
+   */
+  rotate(id: string, request: ResolveRequest): Promise<NativeStatus>;
+}
+
+export type NativeStatus =
+  /** Times are milliseconds since the epoch; absent where the store does not tell. */
+  | { readonly type: "idle"; readonly rotatedAt?: number; readonly nextAt?: number }
+  | { readonly type: "running"; readonly what: string }
+  /** It does not go on by itself: a person must look. */
+  | { readonly type: "stuck"; readonly what: string; readonly hint: string };
 
 /** One line of `store check`. */
 export interface Finding {

@@ -1,4 +1,5 @@
-import type { Fields } from "../core/provider.ts";
+import type { Http } from "../core/http.ts";
+import type { Fields, NativeRotation } from "../core/provider.ts";
 import type { SecretRef } from "../core/ref.ts";
 
 /**
@@ -82,7 +83,16 @@ export interface HumanTarget extends Common {
   guide(request: Pick<RotationRequest, "ref">): { readonly page?: string; readonly steps: readonly string[] };
 }
 
-export type Target = SetTarget | MintTarget | HumanTarget;
+/**
+ * The secret's own store makes the value, puts it into force and keeps it: an AWS rotation function, a static role of
+ * Vault. There is no candidate and no stage of ours; the store's own record is the journal.
+ */
+export interface NativeTarget extends NativeRotation {
+  readonly class: "O" | "X" | "E";
+  readonly kind: "native";
+}
+
+export type Target = SetTarget | MintTarget | HumanTarget | NativeTarget;
 
 /** What a target gets from outside. */
 export interface TargetOptions {
@@ -95,6 +105,12 @@ export interface TargetOptions {
   readonly now: () => number;
   /** `count` unpredictable bytes. */
   readonly random: (count: number) => Uint8Array;
+  /** The way to an issuer that is met over HTTP. */
+  readonly http: Http;
+  /** The text of a file of the user's: a certificate authority. `~` is the user's home. @throws UserError config-invalid */
+  readonly readText: (path: string) => string;
+  /** What the secret's own store can do by itself; undefined where it cannot. For the target `native`. */
+  readonly native: NativeRotation | undefined;
 }
 
 /** What each file in `targets/` exports; loaded only for a secret that names it. */
