@@ -46,6 +46,12 @@ export function readSettings(place: Place): Settings {
   return { stores: named, defaultStore };
 }
 
+/** The plain value of one member of `config.jsonc`; undefined where it has none. @throws UserError config-invalid */
+export function readMember(place: Place, name: string): unknown {
+  const member = readRoot(place)?.members.get(name)?.value;
+  return member === undefined ? undefined : valueOf(member);
+}
+
 /** The text of `config.jsonc` with one more store. @throws UserError usage where the name is taken */
 export function withStore(place: Place, name: string, settings: Readonly<Record<string, unknown>>): string {
   const text = textOf(place);
