@@ -3,10 +3,11 @@ import { hostname, tmpdir } from "node:os";
 import type { Files } from "./core/files.ts";
 import type { Http } from "./core/http.ts";
 import type { Lock } from "./core/lock.ts";
+import type { Owner, OwnerState } from "./core/owner.ts";
 import { createFiles } from "./io/files.ts";
 import { findHomes } from "./io/home.ts";
 import { createLock } from "./io/locks.ts";
-import { parentProgram, startOfProcess } from "./io/owner.ts";
+import { ownerOf, parentProgram, realProcesses, startOfProcess, stateOf } from "./io/owner.ts";
 import type { Answer } from "./io/programs.ts";
 import { type Terminal, realTerminal } from "./io/terminal.ts";
 
@@ -31,6 +32,9 @@ export interface Context {
   readonly parentProgram: () => string | undefined;
   /** When a running process started, as the system counts; empty where it does not tell; undefined where none runs. */
   readonly startOf: (pid: number) => string | undefined;
+  /** This process, for a claim that others may see. */
+  readonly owner: () => Owner;
+  readonly stateOf: (owner: Owner) => OwnerState;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Milliseconds. */
@@ -64,6 +68,8 @@ export function realContext(terminal = realTerminal()): Context {
     program: { version: VERSION, folder: __dirname, node: process.execPath },
     parentProgram,
     startOf: startOfProcess,
+    owner: () => ownerOf(process.pid, Date.now(), realProcesses(Date.now)),
+    stateOf: (owner) => stateOf(owner, realProcesses(Date.now)),
     now: Date.now,
     sleep: (time) => new Promise((resolve) => setTimeout(resolve, time)),
     random,

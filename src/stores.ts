@@ -1,5 +1,6 @@
 import { loadSeal, providers } from "../providers/index.ts";
 import type { Context } from "./context.ts";
+import { withoutJournals } from "./core/journal.ts";
 import type { Provider } from "./core/provider.ts";
 import type { SecretRef } from "./core/ref.ts";
 import type { Seal } from "./core/seal.ts";
@@ -33,7 +34,7 @@ export async function openStore(host: StoreHost, name: string): Promise<Provider
   const { provider, settings } = name === LOCAL.name ? LOCAL : await findStore(host, name);
   const { open } = await providers[provider]();
   const { home, files, lock, now, userHome, platform, hostname } = host;
-  return open({
+  const opened = await open({
     store: name,
     home,
     files,
@@ -46,6 +47,7 @@ export async function openStore(host: StoreHost, name: string): Promise<Provider
     chance: () => chanceOf(host.random()),
     lookUp: (ref) => lookUp(host, ref),
   });
+  return withoutJournals(opened);
 }
 
 /** For backups: of the local store's key, whatever store is used. */

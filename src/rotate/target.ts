@@ -36,6 +36,11 @@ export interface RotationRequest {
 
 interface Common {
   /**
+   * How long the system may need until all of it knows a new value, in milliseconds: before that, a rejection of the new
+   * one is not believed, and it is tested again. 0 where absent.
+   */
+  readonly settling?: number;
+  /**
    * Logs in with `fields` on a connection of its own and looks for the rights that `current` has. Never throws for what
    * the system answers; at most one login a call, for some systems lock an account after a few wrong ones.
    */
@@ -55,7 +60,9 @@ export interface SetTarget extends Common {
   /** The candidate: made without asking anybody, with every field of the secret. */
   propose(request: Omit<RotationRequest, "signal">): Fields;
   /**
-   * Makes `fields` valid. For class X it ends the current one; called with the current fields it puts them back.
+   * Makes `fields` valid. For class X it ends the current one; called with the current fields it puts them back, for
+   * either class, and `previous` is then the candidate that came to nothing: the one that may still log in. It is
+   * retired after that.
    * @throws UserError target-unreachable where nothing is known to have changed, target-refused
    */
   set(fields: Fields, request: RotationRequest): Promise<void>;
@@ -65,13 +72,20 @@ export interface SetTarget extends Common {
 export interface MintTarget extends Common {
   readonly class: "O" | "X";
   readonly kind: "mint";
+  /** Class X: the issuer ends the new value too when the old one is presented after a mint. Then it never is again. */
+  readonly reuseRevokes?: true;
+  /** Class X: what a person does where the answer of a mint was lost. */
+  readonly whenLost?: string;
   /**
    * Makes a new value, named after `request.id`. For class X it is called once in a rotation, whatever happens.
    * @throws UserError target-unreachable where surely nothing was made, target-lost where the answer did not come and
    * nobody knows, target-refused
    */
   mint(request: RotationRequest): Promise<Fields>;
-  /** Class O: takes away what an earlier `mint` of this rotation made and nobody has the value of; only what bears its id. */
+  /**
+   * Class O: takes away what an earlier `mint` of this rotation made and nobody has the value of, and at the end what
+   * came to nothing; only what bears its id. Nothing there is success.
+   */
   discard(request: RotationRequest): Promise<void>;
 }
 
