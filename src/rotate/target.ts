@@ -46,7 +46,8 @@ interface Common {
    */
   test(fields: Fields, request: RotationRequest): Promise<Verdict>;
   /**
-   * Ends what `old` could do, where it still can; done already is success. A target whose old value goes on until the
+   * Ends what `old` could do, where it still can; done already is success. `request.current` is what takes its place: a
+   * system that asks for a credential is given that one. A target whose old value goes on until the
    * next rotation (alternating users) does nothing.
    * @throws UserError target-unreachable, or target-refused where the credential for it may not
    */
@@ -121,8 +122,8 @@ export interface TargetOptions {
   readonly random: (count: number) => Uint8Array;
   /** The way to an issuer that is met over HTTP. */
   readonly http: Http;
-  /** The text of a file of the user's: a certificate authority. `~` is the user's home. @throws UserError config-invalid */
-  readonly readText: (path: string) => string;
+  /** A file of the user's: a certificate authority. `~` is the user's home. @throws UserError config-invalid */
+  readonly readFile: (path: string) => Uint8Array;
   /** What the secret's own store can do by itself; undefined where it cannot. For the target `native`. */
   readonly native: NativeRotation | undefined;
 }
