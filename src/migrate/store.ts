@@ -1,10 +1,16 @@
-import type { Provider, ResolveRequest } from "../core/provider.ts";
+import type { Provider, ResolvedSecret, ResolveRequest } from "../core/provider.ts";
 import { DEFAULT_FIELD, formatRef } from "../core/ref.ts";
 import { UserError } from "../errors.ts";
 import type { PlannedSecret } from "./places.ts";
 
 /** Writes under way at once: enough for the file system to make many durable with one flush. */
 const AT_ONCE = 64;
+
+/** `stored` is what the store did not hold before; `readBack` is every secret, in the order of the plan. */
+interface Stored {
+  readonly stored: readonly PlannedSecret[];
+  readonly readBack: readonly ResolvedSecret[];
+}
 
 /**
  * Stores what the store does not hold yet, then reads everything back and compares, so that no config is rewritten to
@@ -16,7 +22,7 @@ export async function storeSecrets(
   secrets: readonly PlannedSecret[],
   request: ResolveRequest,
   progress: (done: number) => void,
-): Promise<readonly PlannedSecret[]> {
+): Promise<Stored> {
   const put = provider.put?.bind(provider);
   if (put === undefined) throw new UserError("refused", "this store cannot be written to");
   const missing = secrets.filter(({ known }) => !known);
@@ -30,11 +36,14 @@ export async function storeSecrets(
     }
     progress((done += 1));
   });
-  await compare(provider, secrets, request);
-  return missing;
+  return { stored: missing, readBack: await compare(provider, secrets, request) };
 }
 
-async function compare(provider: Provider, secrets: readonly PlannedSecret[], request: ResolveRequest): Promise<void> {
+async function compare(
+  provider: Provider,
+  secrets: readonly PlannedSecret[],
+  request: ResolveRequest,
+): Promise<readonly ResolvedSecret[]> {
   const resolved = await provider.resolve(
     secrets.map(({ ref }) => ref),
     request,
@@ -45,6 +54,7 @@ async function compare(provider: Provider, secrets: readonly PlannedSecret[], re
       hint: "another process uses that name: run mcp-secrets migrate again",
     });
   }
+  return resolved;
 }
 
 async function eachAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
