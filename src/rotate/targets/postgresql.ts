@@ -1,0 +1,129 @@
+import type { Fields } from "../../core/provider.ts";
+import { type SecretRef, formatRef } from "../../core/ref.ts";
+import { Secret } from "../../core/secret.ts";
+import { UserError } from "../../errors.ts";
+import type { RotationRequest, SetTarget, TargetOptions, Verdict } from "../target.ts";
+import { refused } from "./failure.ts";
+import { readLogin, withLogin } from "./login.ts";
+import { newPassword } from "./password.ts";
+import { type Change, changePassword } from "./postgresql/change.ts";
+import type { Query } from "./postgresql/connection.ts";
+import { refusalOf, verdictOf } from "./postgresql/failure.ts";
+import { missingRights } from "./postgresql/rights.ts";
+import { type Opened, type RoleLogin, ask, askIfTaken, quoted, roleOf } from "./postgresql/roles.ts";
+import { parsePostgresql } from "./postgresql/settings.ts";
+
+/**
+ * A login role of a PostgreSQL server. A role has one password, so two roles take turns (class O): the new password goes
+ * to the one whose turn it is, the other stays valid. One role alone is of class X.
+ *
+ * The role that is missing at the first turn is made as a member of the other, and acts as it from its login on
+ * (`SET role`): what either makes has the same owner, default privileges apply to both, and what is granted later is
+ * granted to both. AWS's rotation grants the membership alone, upon which each owns what it made, and the other may not
+ * change it.
+ *
+ * @throws UserError config-invalid
+ */
+export function open(options: TargetOptions): SetTarget {
+  const target: Opened = { options, settings: parsePostgresql(options.ref, options.settings) };
+  return {
+    kind: "set",
+    class: isPair(target) ? "O" : "X",
+    propose: ({ current }) => propose(target, current),
+    test: (fields, request) => test(target, fields, request),
+    set: (fields, request) => set(target, fields, request),
+    retire: (old, request) => retire(target, old, request),
+  };
+}
+
+function propose(target: Opened, current: Fields): Fields {
+  const { options, settings } = target;
+  const { user } = roleOf(target, current);
+  const next = settings.roles.find((role) => role !== user) ?? user;
+  return withLogin(current, settings.places, { user: next, password: new Secret(newPassword(options.random)) });
+}
+
+async function test(target: Opened, fields: Fields, request: RotationRequest): Promise<Verdict> {
+  const current = roleOf(target, request.current);
+  try {
+    const missing = await ask(target, roleOf(target, fields), request, (query) => missingRights(query, current.user));
+    return missing.length === 0 ? { type: "valid" } : { type: "lacking", missing };
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    return verdictOf(error, target.settings.database);
+  }
+}
+
+async function set(target: Opened, fields: Fields, request: RotationRequest): Promise<void> {
+  const login = roleOf(target, fields);
+  const { admin } = target.settings;
+  if (admin === undefined) return setAlone(target, login, request);
+  const { user } = roleOf(target, request.current);
+  const change = { ...changeOf(target, login), ...(user !== login.user && { model: user }) };
+  await askAdmin(target, { admin, role: login.user }, request, (query) => changePassword(query, change));
+}
+
+/** Without an administrator: a role may change its own password, and one that administers the other, that one's. */
+async function setAlone(target: Opened, login: RoleLogin, request: RotationRequest): Promise<void> {
+  const { ref } = target.options;
+  const kept = [request.previous, request.current].flatMap((each) => (each === undefined ? [] : roleOf(target, each)));
+  const own = kept.filter(({ user, password }) => user === login.user && !password.equals(login.password));
+  const others = kept.filter(({ user }) => user !== login.user);
+  const change = async (query: Query) => {
+    // A session may act as another role from its login on, and that one has no say over this one's password.
+    await query("SET ROLE NONE");
+    await changePassword(query, changeOf(target, login));
+  };
+  try {
+    for (const each of own) if (await askIfTaken(target, each, request, change)) return;
+    // Where the new one logs in, an earlier call, whose answer was lost, has set it.
+    if (await askIfTaken(target, login, request, async () => undefined)) return;
+    for (const each of others) if (await askIfTaken(target, each, request, change)) return;
+  } catch (error) {
+    throw refusalOf(error, { ref, role: quoted(login.user) });
+  }
+  throw refused(ref, `nothing that is kept logs in to postgresql to change role ${quoted(login.user)}`, NEEDS_ADMIN);
+}
+
+const NEEDS_ADMIN = "name the reference of an administrator's secret as admin in config.jsonc";
+
+async function retire(target: Opened, old: Fields, request: RotationRequest): Promise<void> {
+  const { admin, retire: when } = target.settings;
+  const login = roleOf(target, old);
+  const { user } = roleOf(target, request.current);
+  if (admin === undefined || when === "next" || user === login.user) return;
+  try {
+    // By then its turn may have come again, with another password: only what `old` itself opens is ended.
+    if (!(await askIfTaken(target, login, request, async () => undefined))) return;
+  } catch (error) {
+    const { type } = verdictOf(error, target.settings.database);
+    if (type === "unreachable") throw refusalOf(error, { ref: target.options.ref, role: quoted(login.user) });
+  }
+  await askAdmin(target, { admin, role: login.user }, request, async (query) => {
+    await query(`ALTER ROLE ${quoted(login.user)} PASSWORD NULL`);
+  });
+}
+
+/** @throws UserError target-refused, target-unreachable, or what the store of the administrator's secret throws */
+async function askAdmin(
+  target: Opened,
+  { admin, role }: { readonly admin: SecretRef; readonly role: string },
+  request: RotationRequest,
+  run: (query: Query) => Promise<void>,
+): Promise<void> {
+  const { options, settings } = target;
+  const login = readLogin(await options.lookUp(admin), { schemes: settings.places.schemes }, formatRef(admin));
+  try {
+    await ask(target, login, request, run);
+  } catch (error) {
+    throw refusalOf(error, { ref: options.ref, role: quoted(role) });
+  }
+}
+
+function changeOf({ options }: Opened, login: RoleLogin): Change {
+  return { ref: options.ref, login, salt: options.random(16) };
+}
+
+function isPair({ settings }: Opened): boolean {
+  return settings.roles.length === 2;
+}
