@@ -8,6 +8,7 @@ import { isRolePath, nameOf } from "./names.ts";
 import { rightsFor, rightsText } from "./policy.ts";
 import { resolveSecrets } from "./resolve.ts";
 import { resolveRole, roleGroups, roleOf } from "./roles.ts";
+import { rotationOf } from "./rotation.ts";
 import { openScope } from "./scope.ts";
 import { parseAwsSettings } from "./settings.ts";
 import { tokenKey } from "./versions.ts";
@@ -20,7 +21,7 @@ const COMMAND_TIME = 30_000;
  * A store in AWS Secrets Manager, and roles of STS.
  * @throws UserError config-invalid
  */
-export function open(options: StoreOptions): Required<Omit<Provider, "folder" | "rotation">> {
+export function open(options: StoreOptions): Required<Omit<Provider, "folder">> {
   const { store, now } = options;
   const settings = parseAwsSettings(store, options.settings);
   const login = createLogin(options, settings);
@@ -40,6 +41,7 @@ export function open(options: StoreOptions): Required<Omit<Provider, "folder" | 
     scope: async (launch, _, journal) => openScope(login, launch, journal),
     // STS takes nothing back: what a dead launch had ends by itself.
     reap: async () => ({ leases: [], credentials: [] }),
+    rotation: (path, given) => rotationOf({ ...catalog, now }, path, given),
     policyFor: (_, refs) => rightsText(rightsFor(store, settings, refs)),
     check: async (asked) => (await import("./check.ts")).checkStore(login, asked),
     close: () => login.close(),

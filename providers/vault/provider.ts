@@ -11,6 +11,7 @@ import { inParallel } from "../../src/core/parallel.ts";
 import { createParent, type Parent } from "./parent.ts";
 import { rightsFor, rightsText } from "./policy.ts";
 import { resolveRefs } from "./resolve.ts";
+import { engineRotation, rotationAt } from "./rotation.ts";
 import { openScope, reapRemains } from "./scope.ts";
 import type { Session } from "./session.ts";
 import { parseVaultSettings, type VaultSettings } from "./settings.ts";
@@ -20,7 +21,7 @@ import { createTransport } from "./transport.ts";
 const COMMAND_TIME = 30_000;
 
 /** `folder` is missing where no KV mount is set up: then nothing can be stored. */
-type VaultProvider = Required<Omit<Provider, "folder" | "rotation">> & Pick<Provider, "folder">;
+type VaultProvider = Required<Omit<Provider, "folder">> & Pick<Provider, "folder">;
 
 /**
  * A store in HashiCorp Vault or OpenBao.
@@ -77,6 +78,8 @@ function providerOf(options: StoreOptions, settings: VaultSettings, parent: Pare
         throw error;
       }
     },
+    rotation: (path, given) =>
+      rotationAt(engineRotation(store, settings, path, given), (asked, work) => withParent(parent, asked, 0, work)),
     policyFor: (server, refs) => rightsText(store, server, rightsFor(store, settings, server, refs)),
     check: (asked) => checkStore(options, settings, parent, asked),
   };

@@ -150,8 +150,9 @@ export interface Provider {
   /** Gives back what a launch that is gone has left; what is gone already is no error. Never throws. */
   reap?(remains: Remains, request: ResolveRequest): Promise<Remains>;
   /**
-   * The rotation that the store does itself for what lies at `path`, with nothing asked yet.
-   * @throws UserError refused where there is none at that path
+   * The rotation that the store does itself for what lies at `path`, with nothing asked yet. `settings` are those of the
+   * target `native`, read strictly.
+   * @throws UserError config-invalid, or refused where there is none at that path
    */
   rotation?(path: string, settings: unknown): NativeRotation;
   /** The least rights that a server needs for `refs`, in the store's own language. */
@@ -164,6 +165,8 @@ export interface Provider {
 
 /** A rotation that a store does itself. */
 export interface NativeRotation {
+  /** As of a target: X where a server that runs may lose its login at that moment, E where nothing is kept. */
+  readonly class: "O" | "X" | "E";
   /** Whether one is under way, and when the last one was done. Changes nothing. */
   status(request: ResolveRequest): Promise<NativeStatus>;
   /**

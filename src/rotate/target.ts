@@ -103,7 +103,6 @@ export interface HumanTarget extends Common {
  * Vault. There is no candidate and no stage of ours; the store's own record is the journal.
  */
 export interface NativeTarget extends NativeRotation {
-  readonly class: "O" | "X" | "E";
   readonly kind: "native";
 }
 

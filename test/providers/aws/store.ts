@@ -14,7 +14,7 @@ import { createFiles } from "../../../src/io/files.ts";
 export interface TestStore {
   readonly home: string;
   readonly options: StoreOptions;
-  open(): Required<Omit<Provider, "folder" | "rotation">>;
+  open(): ReturnType<typeof open>;
   /** The name that a path has at the service. */
   nameOf(path: string): string;
 }
