@@ -2,7 +2,7 @@ import { inParallel } from "../../src/core/parallel.ts";
 import type { Provider, ResolvedSecret, ResolveRequest, StoreOptions } from "../../src/core/provider.ts";
 import { formatRef, type SecretRef } from "../../src/core/ref.ts";
 import { UserError } from "../../src/errors.ts";
-import { describeSecret, listSecrets, readAllValues, removeSecret } from "./catalog.ts";
+import { describeSecret, listSecrets, readAllValues, readWhole, removeSecret } from "./catalog.ts";
 import { createLogin, type Login } from "./login.ts";
 import { isRolePath, nameOf } from "./names.ts";
 import { rightsFor, rightsText } from "./policy.ts";
@@ -21,7 +21,7 @@ const COMMAND_TIME = 30_000;
  * A store in AWS Secrets Manager, and roles of STS.
  * @throws UserError config-invalid
  */
-export function open(options: StoreOptions): Required<Omit<Provider, "folder">> {
+export function open(options: StoreOptions): Required<Omit<Provider, "folder" | "checkRetention">> {
   const { store, now } = options;
   const settings = parseAwsSettings(store, options.settings);
   const login = createLogin(options, settings);
@@ -37,6 +37,7 @@ export function open(options: StoreOptions): Required<Omit<Provider, "folder">> 
     list: () => listSecrets(catalog, request()),
     readAll: () => readAllValues(catalog, request()),
     describe: (path) => describeSecret(catalog, path, request()),
+    read: (path, asked) => readWhole(catalog, path, asked),
     remove: (path) => removeSecret(catalog, path, request()),
     scope: async (launch, _, journal) => openScope(login, launch, journal),
     // STS takes nothing back: what a dead launch had ends by itself.

@@ -5,6 +5,7 @@ import type {
   ResolvedSecret,
   SecretSummary,
   StoredValue,
+  WholeSecret,
 } from "../../src/core/provider.ts";
 import { type SecretRef, fieldOf, formatRef } from "../../src/core/ref.ts";
 import { Secret } from "../../src/core/secret.ts";
@@ -25,7 +26,7 @@ import {
   replace,
 } from "./store.ts";
 
-type Capability = "resolve" | "put" | "list" | "readAll" | "describe" | "remove";
+type Capability = "resolve" | "put" | "list" | "readAll" | "describe" | "read" | "remove";
 
 /** The local store: age files below `local/` in the home of mcp-secrets. Needs no set-up. */
 export function open(options: ProviderOptions): Required<Pick<Provider, Capability>> {
@@ -36,6 +37,7 @@ export function open(options: ProviderOptions): Required<Pick<Provider, Capabili
     list: async () => listPaths(store).flatMap((path) => summaryIfThere(store, path) ?? []),
     readAll: async () => listPaths(store).flatMap((path) => valuesOf(store, path)),
     describe: async (path) => summaryOf(path, load(store, path)),
+    read: async (path) => wholeOf(load(store, path)),
     remove: async (path) => writing(store, path, () => remove(store, path)),
   };
 }
@@ -111,6 +113,12 @@ function summaryOf(path: string, document: SecretDocument | undefined): SecretSu
   const { fields, createdAt } = currentOf(document);
   const version = document.stages.current;
   return { path, fields: Object.keys(fields).toSorted(), version, updatedAt: Date.parse(createdAt) };
+}
+
+function wholeOf(document: SecretDocument | undefined): WholeSecret | undefined {
+  if (document === undefined) return undefined;
+  const fields = Object.entries(currentOf(document).fields).map(([name, value]) => [name, new Secret(value)] as const);
+  return { fields: Object.fromEntries(fields), version: document.stages.current };
 }
 
 /** One damaged file does not hide the others. Undefined where the secret went while the list was made. */

@@ -12,6 +12,11 @@ export function journalOf(path: string): string {
   return `${path}${SUFFIX}`;
 }
 
+/** The secret whose journal lies at `path`. */
+export function secretOf(path: string): string {
+  return path.slice(0, -SUFFIX.length);
+}
+
 export function isJournal(path: string): boolean {
   return path.endsWith(SUFFIX);
 }

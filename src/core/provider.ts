@@ -111,6 +111,12 @@ export interface StoredValue {
   readonly value: Secret;
 }
 
+/** One version of a secret. */
+export interface WholeSecret {
+  readonly fields: Fields;
+  readonly version: number;
+}
+
 /**
  * The code behind a kind of store. Having the method is the capability.
  * References that reach it name its own store; those of one path are read once.
@@ -143,6 +149,16 @@ export interface Provider {
   readAll?(): Promise<readonly StoredValue[]>;
   /** The summary of one secret, or undefined where the path does not exist. */
   describe?(path: string): Promise<SecretSummary | undefined>;
+  /**
+   * Every field of the current version, from one read, or undefined where the path does not exist.
+   * @throws UserError as `resolve`; secret-deleted where it did, and may be brought back
+   */
+  read?(path: string, request: ResolveRequest): Promise<WholeSecret | undefined>;
+  /**
+   * Before anything relies on what the store keeps of `path`.
+   * @throws UserError refused where it may drop versions by itself, or cannot compare and swap
+   */
+  checkRetention?(path: string, request: ResolveRequest): Promise<void>;
   /** Removes every version. @throws UserError secret-not-found */
   remove?(path: string): Promise<void>;
   /** A credential of its own for one launch, and the provider that reads with it. */

@@ -1,74 +1,68 @@
-import type { Files } from "../core/files.ts";
-import type { Owner, OwnerState } from "../core/owner.ts";
-import type { Fields, Provider } from "../core/provider.ts";
-import type { SecretRef } from "../core/ref.ts";
-import type { Seal } from "../core/seal.ts";
+import { type SecretRef, formatRef } from "../core/ref.ts";
+import { type ErrorCode, UserError } from "../errors.ts";
+import { claim } from "./claim.ts";
+import type { RotationStore } from "./journal.ts";
+import { rotateNative } from "./native.ts";
+import type { RotationOptions, RotationPlan } from "./options.ts";
 import type { Outcome, RotationStatus } from "./outcome.ts";
-import type { Phase } from "./state.ts";
-import type { HumanTarget, Target } from "./target.ts";
+import { drive } from "./run.ts";
+import { settle, statusOf } from "./status.ts";
 
-/** What is to be rotated, and by which rules. */
-export interface RotationPlan {
-  /** The whole secret: without a field. */
-  readonly ref: SecretRef;
-  /** The target's name, for the journal. */
-  readonly targetName: string;
-  /** How long the old value lives on after promotion while somebody holds it, or may, in milliseconds. */
-  readonly grace: number;
-  /** The slot of the schedule; a rotation that was done for the same slot is not done again. Absent by hand. */
-  readonly slot?: string;
-}
-
-export interface RotationOptions {
-  /** The store of the secret. */
-  readonly provider: Provider;
-  readonly target: Target;
-  readonly home: string;
-  readonly files: Files;
-  /** Seals what must not be lost on its way to the store. */
-  readonly openSeal: () => Promise<Seal>;
-  readonly owner: () => Owner;
-  readonly stateOf: (owner: Owner) => OwnerState;
-  readonly now: () => number;
-  readonly sleep: (milliseconds: number) => Promise<void>;
-  /** 96 random bits as 24 hexadecimal digits. */
-  readonly random: () => string;
-  /**
-   * Who holds a version of the secret before `newest`: entries of launches that run. undefined where that cannot be
-   * known, as for a store that other machines use: then the whole grace is waited for.
-   */
-  readonly holders: (newest: number) => readonly string[] | undefined;
-  /** Class H: asks the person for the new value; undefined where nobody gave one. */
-  readonly ask?: (guide: ReturnType<HumanTarget["guide"]>) => Promise<Fields | undefined>;
-  /** Told each time the journal was written. */
-  readonly progress?: (phase: Phase) => void;
-  readonly signal?: AbortSignal;
-  /** How long others keep out after each write of the journal, in milliseconds; 120,000 where absent. */
-  readonly claimTime?: number;
-  /** For one call of the target or the store, in milliseconds; 30,000 where absent. */
-  readonly callTime?: number;
-}
+export type { RotationOptions, RotationPlan };
 
 /**
  * Rotates one secret, or goes on with a rotation of it that was begun and not ended, by whomever.
  * @throws UserError of the store where it refuses us; what is merely not reachable is an outcome
  */
-export async function rotateSecret(_plan: RotationPlan, _options: RotationOptions): Promise<Outcome> {
-  throw new Error("to be written");
+export async function rotateSecret(plan: RotationPlan, options: RotationOptions): Promise<Outcome> {
+  try {
+    const { target } = options;
+    if (target.kind === "native") return await rotateNative(plan, target, options);
+    const claimed = await claim(plan, { ...options, target, provider: storeOf(plan.ref, options) });
+    return claimed.type === "claimed" ? await drive(claimed.run) : claimed;
+  } catch (error) {
+    if (!(error instanceof UserError) || !PASSING.has(error.code)) throw error;
+    return { type: "later", reason: error.message, ...(error.hint !== undefined && { hint: error.hint }) };
+  }
 }
+
+/** What goes away by itself: the journal stands as it is, and the next run goes on from it. */
+const PASSING: ReadonlySet<ErrorCode> = new Set([
+  "store-unavailable",
+  "store-timeout",
+  "store-sealed",
+  "store-busy",
+  "store-answer",
+  "locked",
+  "target-unreachable",
+]);
 
 /**
  * For a person who has mended what was stuck: tests the value that the store has now, and where it logs in, ends the
  * rotation with it. Every other value is kept in the journal.
+ * @throws UserError of the store
  */
-export async function settleRotation(_plan: RotationPlan, _options: RotationOptions): Promise<Outcome> {
-  throw new Error("to be written");
+export async function settleRotation(plan: RotationPlan, options: RotationOptions): Promise<Outcome> {
+  const { target } = options;
+  if (target.kind === "native") return { type: "later", reason: "the store itself rotates it: nothing here is stuck" };
+  return settle(plan, { ...options, target, provider: storeOf(plan.ref, options) });
 }
 
-/** Where the rotation of a secret stands. Changes nothing, asks no target. @throws UserError of the store */
+/**
+ * Where the rotation of a secret stands. Changes nothing, asks no target. A secret that its store rotates has no
+ * journal: its target tells.
+ * @throws UserError of the store
+ */
 export async function readRotation(
-  _ref: SecretRef,
-  _options: Pick<RotationOptions, "provider" | "now" | "callTime">,
+  ref: SecretRef,
+  options: Pick<RotationOptions, "provider" | "now" | "callTime">,
 ): Promise<RotationStatus> {
-  throw new Error("to be written");
+  return statusOf(ref, { ...options, provider: storeOf(ref, options) });
+}
+
+/** @throws UserError refused */
+function storeOf(ref: SecretRef, { provider }: Pick<RotationOptions, "provider">): RotationStore {
+  const { read, put } = provider;
+  if (read !== undefined && put !== undefined) return { ...provider, read, put };
+  throw new UserError("refused", `nothing can be rotated in store ${ref.store}: ${formatRef(ref)}`);
 }

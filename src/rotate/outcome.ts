@@ -4,8 +4,8 @@ import type { Phase } from "./state.ts";
 
 /** How one call of `rotateSecret` ended. Nothing in it is a value. */
 export type Outcome =
-  /** The new value is current, and the old one is retired. `version` is the new one's. */
-  | { readonly type: "rotated"; readonly id: string; readonly version: number }
+  /** The new value is current, and the old one is retired. `version` is the new one's, where the store tells. */
+  | { readonly type: "rotated"; readonly id: string; readonly version?: number }
   /** The new value is current; the old one stays valid until nobody holds it, at most until `until`. */
   | {
       readonly type: "draining";
@@ -44,6 +44,8 @@ export interface RotationStatus {
   readonly target?: string;
   /** When it began, in milliseconds since the epoch. */
   readonly startedAt?: number;
+  /** Of the schedule; absent where it was begun by hand. */
+  readonly slot?: string;
   /** Who works on it, and until when others keep out. */
   readonly owner?: Owner;
   readonly deadline?: number;
