@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { build } from "esbuild";
 
 /**
@@ -12,8 +13,13 @@ const chunks = {
   settings: "src/settings.ts",
   vault: "providers/vault/provider.ts",
   aws: "providers/aws/provider.ts",
+  "target-postgresql": "src/rotate/targets/postgresql.ts",
 };
 const NOTHING = "./providers/vault/nothing.cjs";
+/** Optional dependencies, each in the chunk of its target, which says so where its driver was not there to be built in. */
+const drivers = ["pg", "mysql2", "@redis/client"];
+/** What drivers use where it happens to be installed. */
+const natives = ["pg-native", "pg-cloudflare", "@node-rs/xxhash", "@opentelemetry/api"];
 
 await build({
   entryPoints: chunks,
@@ -24,12 +30,13 @@ await build({
   format: "cjs",
   target: "node20.19",
   mainFields: ["module", "main"],
-  external: Object.keys(chunks).map((name) => `./${name}.cjs`),
+  external: [...Object.keys(chunks).map((name) => `./${name}.cjs`), ...natives, ...drivers.filter(isMissing)],
   alias: {
     "#keeper": "./keeper.cjs",
     "#settings": "./settings.cjs",
     "#vault": "./vault.cjs",
     "#aws": "./aws.cjs",
+    "#target-postgresql": "./target-postgresql.cjs",
     // node-vault loads all of them, and with our transport, our check and no commands calls none (TLS of our own is
     // imported as node:https): 85 of its 95 ms at start.
     axios: NOTHING,
@@ -43,3 +50,12 @@ await build({
   define: { VERSION: JSON.stringify(process.env["npm_package_version"]) },
   logLevel: "warning",
 });
+
+function isMissing(name) {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return false;
+  } catch {
+    return true;
+  }
+}

@@ -4,7 +4,16 @@ import { UserError, systemCode } from "../errors.ts";
 import { type StubPlace, stubText } from "./stub.ts";
 
 /** The files of the built program. */
-const PROGRAM = ["start.cjs", "cli.cjs", "keeper.cjs", "settings.cjs", "vault.cjs", "aws.cjs", "launcher.cjs"] as const;
+const PROGRAM = [
+  "start.cjs",
+  "cli.cjs",
+  "keeper.cjs",
+  "settings.cjs",
+  "vault.cjs",
+  "aws.cjs",
+  "target-postgresql.cjs",
+  "launcher.cjs",
+] as const;
 /** Folders in which package managers keep Node at a place that survives its upgrades. */
 const STABLE_NODE_FOLDERS = ["/usr/local/bin", "/opt/homebrew/bin", "/usr/bin"] as const;
 const FEATURE_TEST_TIMEOUT = 5000;

@@ -8,10 +8,11 @@ import { readLogin, withLogin } from "./login.ts";
 import { newPassword } from "./password.ts";
 import { type Change, changePassword } from "./postgresql/change.ts";
 import type { Query } from "./postgresql/connection.ts";
-import { refusalOf, verdictOf } from "./postgresql/failure.ts";
+import { refusalOf } from "./postgresql/failure.ts";
 import { missingRights } from "./postgresql/rights.ts";
-import { type Opened, type RoleLogin, ask, askIfTaken, quoted, roleOf } from "./postgresql/roles.ts";
+import { type Opened, type RoleLogin, quoted, roleOf, systemOf } from "./postgresql/roles.ts";
 import { parsePostgresql } from "./postgresql/settings.ts";
+import { askIfTaken, changeAlone } from "./system.ts";
 
 /**
  * A login role of a PostgreSQL server. A role has one password, so two roles take turns (class O): the new password goes
@@ -25,7 +26,8 @@ import { parsePostgresql } from "./postgresql/settings.ts";
  * @throws UserError config-invalid
  */
 export function open(options: TargetOptions): SetTarget {
-  const target: Opened = { options, settings: parsePostgresql(options.ref, options.settings) };
+  const settings = parsePostgresql(options.ref, options.settings);
+  const target: Opened = { options, settings, system: systemOf(options, settings) };
   return {
     kind: "set",
     class: isPair(target) ? "O" : "X",
@@ -46,11 +48,13 @@ function propose(target: Opened, current: Fields): Fields {
 async function test(target: Opened, fields: Fields, request: RotationRequest): Promise<Verdict> {
   const current = roleOf(target, request.current);
   try {
-    const missing = await ask(target, roleOf(target, fields), request, (query) => missingRights(query, current.user));
+    const missing = await target.system.ask(roleOf(target, fields), request, (query) =>
+      missingRights(query, current.user),
+    );
     return missing.length === 0 ? { type: "valid" } : { type: "lacking", missing };
   } catch (error) {
     if (error instanceof UserError) throw error;
-    return verdictOf(error, target.settings.database);
+    return target.system.verdictOf(error);
   }
 }
 
@@ -63,26 +67,21 @@ async function set(target: Opened, fields: Fields, request: RotationRequest): Pr
   await askAdmin(target, { admin, role: login.user }, request, (query) => changePassword(query, change));
 }
 
-/** Without an administrator: a role may change its own password, and one that administers the other, that one's. */
 async function setAlone(target: Opened, login: RoleLogin, request: RotationRequest): Promise<void> {
-  const { ref } = target.options;
+  const { options, system } = target;
   const kept = [request.previous, request.current].flatMap((each) => (each === undefined ? [] : roleOf(target, each)));
-  const own = kept.filter(({ user, password }) => user === login.user && !password.equals(login.password));
-  const others = kept.filter(({ user }) => user !== login.user);
   const change = async (query: Query) => {
     // A session may act as another role from its login on, and that one has no say over this one's password.
     await query("SET ROLE NONE");
     await changePassword(query, changeOf(target, login));
   };
+  const role = quoted(login.user);
   try {
-    for (const each of own) if (await askIfTaken(target, each, request, change)) return;
-    // Where the new one logs in, an earlier call, whose answer was lost, has set it.
-    if (await askIfTaken(target, login, request, async () => undefined)) return;
-    for (const each of others) if (await askIfTaken(target, each, request, change)) return;
+    if (await changeAlone(system, { login, kept }, request, change)) return;
   } catch (error) {
-    throw refusalOf(error, { ref, role: quoted(login.user) });
+    throw refusalOf(error, { ref: options.ref, role });
   }
-  throw refused(ref, `nothing that is kept logs in to postgresql to change role ${quoted(login.user)}`, NEEDS_ADMIN);
+  throw refused(options.ref, `nothing that is kept logs in to postgresql to change role ${role}`, NEEDS_ADMIN);
 }
 
 const NEEDS_ADMIN = "name the reference of an administrator's secret as admin in config.jsonc";
@@ -94,10 +93,10 @@ async function retire(target: Opened, old: Fields, request: RotationRequest): Pr
   if (admin === undefined || when === "next" || user === login.user) return;
   try {
     // By then its turn may have come again, with another password: only what `old` itself opens is ended.
-    if (!(await askIfTaken(target, login, request, async () => undefined))) return;
+    if (!(await askIfTaken(target.system, login, request))) return;
   } catch (error) {
-    const { type } = verdictOf(error, target.settings.database);
-    if (type === "unreachable") throw refusalOf(error, { ref: target.options.ref, role: quoted(login.user) });
+    if (target.system.verdictOf(error).type === "unreachable")
+      throw refusalOf(error, { ref: target.options.ref, role: quoted(login.user) });
   }
   await askAdmin(target, { admin, role: login.user }, request, async (query) => {
     await query(`ALTER ROLE ${quoted(login.user)} PASSWORD NULL`);
@@ -111,10 +110,10 @@ async function askAdmin(
   request: RotationRequest,
   run: (query: Query) => Promise<void>,
 ): Promise<void> {
-  const { options, settings } = target;
+  const { options, settings, system } = target;
   const login = readLogin(await options.lookUp(admin), { schemes: settings.places.schemes }, formatRef(admin));
   try {
-    await ask(target, login, request, run);
+    await system.ask(login, request, run);
   } catch (error) {
     throw refusalOf(error, { ref: options.ref, role: quoted(role) });
   }

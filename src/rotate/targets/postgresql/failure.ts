@@ -1,9 +1,10 @@
 import type { SecretRef } from "../../../core/ref.ts";
-import { UserError, systemCode } from "../../../errors.ts";
+import { UserError } from "../../../errors.ts";
 import type { Verdict } from "../../target.ts";
 import { refused, unreachable } from "../failure.ts";
+import { reasonOf } from "../system.ts";
 
-/** What a failed login says of the credential. Whatever is not certain is `unreachable`, never `rejected`. */
+/** What a failed login to `database` says of the credential. */
 export function verdictOf(error: unknown, database: string): Verdict {
   const { code, routine } = serverError(error);
   // 28P01: wrong password, no such role, VALID UNTIL is over. 28000: NOLOGIN; or no line of pg_hba.conf lets this
@@ -39,10 +40,4 @@ export function serverError(error: unknown): { readonly code?: string; readonly 
   const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
   const routine = "routine" in error && typeof error.routine === "string" ? error.routine : undefined;
   return { ...(code !== undefined && { code }), ...(routine !== undefined && { routine }) };
-}
-
-/** What the server or the network said: our statements hold verifiers and no passwords, so neither does an answer. */
-function reasonOf(error: unknown): string {
-  const text = error instanceof Error && error.message !== "" ? error.message : (systemCode(error) ?? "unknown");
-  return text.replace(/[\p{C}\s]+/gu, " ").slice(0, 200);
 }

@@ -1,8 +1,9 @@
 import type { Fields } from "../../../core/provider.ts";
 import { formatRef } from "../../../core/ref.ts";
 import { UserError } from "../../../errors.ts";
-import type { RotationRequest, TargetOptions } from "../../target.ts";
+import type { TargetOptions } from "../../target.ts";
 import { type Login, readLogin } from "../login.ts";
+import type { System } from "../system.ts";
 import { tlsOptions } from "../tls.ts";
 import { type Query, withConnection } from "./connection.ts";
 import { verdictOf } from "./failure.ts";
@@ -12,15 +13,13 @@ import type { PostgresqlSettings } from "./settings.ts";
 export interface Opened {
   readonly options: TargetOptions;
   readonly settings: PostgresqlSettings;
+  readonly system: System<Query>;
 }
 
 /** A role by its name and its password. */
 export interface RoleLogin extends Login {
   readonly user: string;
 }
-
-/** What limits a question. */
-export type Asked = Pick<RotationRequest, "deadline" | "signal">;
 
 /** The role that the fields of the secret log in. @throws UserError config-invalid where settings and secret differ */
 export function roleOf({ options, settings }: Opened, fields: Fields): RoleLogin {
@@ -34,37 +33,16 @@ export function roleOf({ options, settings }: Opened, fields: Fields): RoleLogin
   return { user: role, password };
 }
 
-/** Logs in once, and asks. @throws what the server answers, or what became of the connection */
-export async function ask<T>(
-  { options, settings }: Opened,
-  login: Login,
-  { deadline, signal }: Asked,
-  run: (query: Query) => Promise<T>,
-): Promise<T> {
-  const { host, port, database, tls } = settings;
-  const place = { host, port, database, tls: tlsOptions(tls, options.readFile) };
-  const limits = { timeout: deadline - options.now(), ...(signal !== undefined && { signal }) };
-  return withConnection(place, login, limits, run);
-}
-
-/** As `ask`, but false, with nothing asked, where the server does not take the login. */
-export async function askIfTaken(
-  target: Opened,
-  login: Login,
-  asked: Asked,
-  run: (query: Query) => Promise<void>,
-): Promise<boolean> {
-  let entered = false;
-  try {
-    await ask(target, login, asked, (query) => {
-      entered = true;
-      return run(query);
-    });
-    return true;
-  } catch (error) {
-    if (!entered && verdictOf(error, target.settings.database).type === "rejected") return false;
-    throw error;
-  }
+/** The server that the settings name. */
+export function systemOf(options: TargetOptions, { host, port, database, tls }: PostgresqlSettings): System<Query> {
+  return {
+    ask(login, { deadline, signal }, run) {
+      const place = { host, port, database, tls: tlsOptions(tls, options.readFile) };
+      const limits = { timeout: deadline - options.now(), ...(signal !== undefined && { signal }) };
+      return withConnection(place, login, limits, run);
+    },
+    verdictOf: (error) => verdictOf(error, database),
+  };
 }
 
 /** A quoted identifier. The settings have no NUL, which cannot be in one. */
