@@ -36,6 +36,7 @@ export async function claim(plan: RotationPlan, options: EngineOptions): Promise
   const request = { deadline: deadlineOf(options) };
   const found = await readJournal({ provider: options.provider, ref: plan.ref }, request);
   if (found.type === "damaged") return { type: "stuck", reason: found.reason, check: found.check };
+  if (isOver(plan, found)) return { type: "notDue" };
   const waiting = found.type === "none" ? undefined : keepOut(plan, options, found);
   if (waiting !== undefined) return waiting;
   try {
@@ -54,6 +55,12 @@ export async function busy(plan: RotationPlan, options: EngineOptions): Promise<
   const found = await readJournal({ provider: options.provider, ref: plan.ref }, request);
   const state = found.type === "journal" ? found.state : undefined;
   return { type: "busy", host: hostOf(state), until: state?.deadline ?? options.now() };
+}
+
+/** True where only a certain rotation was to be gone on with, and somebody else has ended it meanwhile. */
+function isOver({ resume }: RotationPlan, found: Exclude<Found, { type: "damaged" }>): boolean {
+  if (resume === undefined) return false;
+  return found.type === "none" || isFree(found.state) || found.state.id !== resume;
 }
 
 /** Nothing was made yet. */

@@ -16,6 +16,8 @@ export interface RotationPlan {
   readonly grace: number;
   /** The slot of the schedule; a rotation that was done for the same slot is not done again. Absent by hand. */
   readonly slot?: string;
+  /** Only go on with the rotation of this id: where it is over, nothing is begun. */
+  readonly resume?: string;
 }
 
 export interface RotationOptions {
