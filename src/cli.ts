@@ -106,6 +106,7 @@ function build({ terminal, context, done }: Wiring): Command {
     .action(async (entry, options) => end((await import("./commands/reap.ts")).runRevoke(context(), entry, options)));
 
   addStoreCommands(command("store", "set up where secrets are kept"), context, end);
+  addRotateCommands(command("rotate", "replace secrets where they were issued"), context, end);
 
   command("doctor", "tell what is wrong, and the next command")
     .option("--fix", "mend what can be mended")
@@ -184,9 +185,41 @@ function addStoreCommands(store: Command, context: () => Context, end: (exit: Pr
     .action(async (options) => end((await load()).runStorePolicy(context(), options)));
 }
 
+function addRotateCommands(
+  rotate: Command,
+  context: () => Context,
+  end: (exit: Promise<number>) => Promise<void>,
+): void {
+  rotate
+    // --json behind `status` is that command's.
+    .enablePositionalOptions()
+    .argument("[reference...]", "mcp-secret://STORE/PATH")
+    .option("--due", "what the settings say, and what was begun: for cron")
+    .option("--exposed", "what was in plaintext, the worst first")
+    .option("--dry-run", "show what would be done")
+    .option("--guide", "print what a person does, and do nothing")
+    .option("--retired", "note your word that the old value is dead")
+    .option("--settle", "note your word that what was stuck is mended, once the value logs in")
+    .option("--json", "print one line of JSON for each secret")
+    .action(async (refs, options) => end((await import("./commands/rotate.ts")).runRotate(context(), refs, options)));
+  rotate
+    .command("status")
+    .description("tell the state, age, next turn and last result of each secret, and who holds an old value")
+    .option("--json", "print it as JSON")
+    .action(async (options) => end((await import("./commands/rotate-status.ts")).runRotateStatus(context(), options)));
+  rotate
+    .command("install-cron")
+    .description("print what makes the system start rotate --due, or put it there")
+    .option("--for <scheduler>", "crontab, systemd, launchd or schtasks; this platform's where none is named")
+    .option("--write", "put it there")
+    .option("--json", "print it as JSON")
+    .action(async (options) => end((await import("./commands/rotate-cron.ts")).runInstallCron(context(), options)));
+}
+
 function completable(command: Command): Completable {
   const options = command.options.flatMap(({ long }) => long ?? []);
-  return { name: command.name(), description: command.description(), options };
+  const commands = command.commands.map((inner) => inner.name());
+  return { name: command.name(), description: command.description(), options, commands };
 }
 
 /**

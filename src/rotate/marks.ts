@@ -68,7 +68,7 @@ export async function markExposed(place: NotePlace, found: readonly Exposure[], 
 export interface Replacement {
   readonly ref: SecretRef;
   /** Of the store, with the new value. */
-  readonly version: number;
+  readonly version?: number;
   /** False where the same value was stored again. */
   readonly changed: boolean;
 }
@@ -85,13 +85,13 @@ export async function markReplaced(
   const key = markKey(ref);
   if (!remind && !hasMarks(place, ref)) return;
   const at = new Date(now).toISOString();
+  const noted = version === undefined ? {} : { version };
   await changeNotes(place, KIND, (marks) => {
-    const after = new Map(
-      [...marks].map(([text, mark]) => [text, sameSecret(text, ref) ? { ...mark, version } : mark]),
-    );
+    const after = new Map<string, Mark>();
+    for (const [text, mark] of marks) after.set(text, sameSecret(text, ref) ? { ...mark, ...noted } : mark);
     const old = after.get(key);
     if (changed && (old !== undefined || remind)) {
-      after.set(key, { since: at, places: [], ...old, version, replaced: at });
+      after.set(key, { since: at, places: [], ...old, ...noted, replaced: at });
     }
     return after;
   });
