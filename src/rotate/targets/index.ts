@@ -5,6 +5,7 @@ export const targets = {
   "aws-iam": () => import("./aws-iam.ts"),
   human: () => import("./human.ts"),
   native: () => import("./native.ts"),
+  vendor: () => import("./vendor.ts"),
   // Chunks of their own, dist/target-….cjs: each has a driver in it.
   postgresql: () => import("#target-postgresql"),
 } satisfies Record<string, () => Promise<TargetModule>>;
