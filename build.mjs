@@ -14,6 +14,7 @@ const chunks = {
   vault: "providers/vault/provider.ts",
   aws: "providers/aws/provider.ts",
   "target-postgresql": "src/rotate/targets/postgresql.ts",
+  "target-mysql": "src/rotate/targets/mysql.ts",
 };
 const NOTHING = "./providers/vault/nothing.cjs";
 /** Optional dependencies, each in the chunk of its target, which says so where its driver was not there to be built in. */
@@ -37,6 +38,7 @@ await build({
     "#vault": "./vault.cjs",
     "#aws": "./aws.cjs",
     "#target-postgresql": "./target-postgresql.cjs",
+    "#target-mysql": "./target-mysql.cjs",
     // node-vault loads all of them, and with our transport, our check and no commands calls none (TLS of our own is
     // imported as node:https): 85 of its 95 ms at start.
     axios: NOTHING,

@@ -12,6 +12,7 @@ const PROGRAM = [
   "vault.cjs",
   "aws.cjs",
   "target-postgresql.cjs",
+  "target-mysql.cjs",
   "launcher.cjs",
 ] as const;
 /** Folders in which package managers keep Node at a place that survives its upgrades. */

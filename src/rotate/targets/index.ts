@@ -8,4 +8,5 @@ export const targets = {
   vendor: () => import("./vendor.ts"),
   // Chunks of their own, dist/target-….cjs: each has a driver in it.
   postgresql: () => import("#target-postgresql"),
+  mysql: () => import("#target-mysql"),
 } satisfies Record<string, () => Promise<TargetModule>>;

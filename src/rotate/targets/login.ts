@@ -1,4 +1,5 @@
 import type { Fields } from "../../core/provider.ts";
+import { type SecretRef, parseRef } from "../../core/ref.ts";
 import { Secret } from "../../core/secret.ts";
 import type { SettingsReader } from "../../core/settings-reader.ts";
 import { percentDecode } from "../../core/url.ts";
@@ -8,6 +9,10 @@ import { UserError } from "../../errors.ts";
 export interface Login {
   readonly user: string | undefined;
   readonly password: Secret;
+}
+
+export interface UserLogin extends Login {
+  readonly user: string;
 }
 
 /** Where in a secret the login stands. */
@@ -32,6 +37,19 @@ export function readPlaces(settings: SettingsReader, schemes: readonly string[])
   return { ...named, schemes };
 }
 
+/** The setting `admin`: the secret of whoever changes passwords, as a whole. */
+export function readAdmin(settings: SettingsReader): SecretRef | undefined {
+  const text = settings.text("admin");
+  if (text === undefined) return undefined;
+  try {
+    const { store, path } = parseRef(text);
+    return { store, path };
+  } catch (error) {
+    if (error instanceof UserError) return settings.fail("admin", "must be the reference of a secret");
+    throw error;
+  }
+}
+
 /**
  * The login that `fields` hold: in fields of their own, or in a URL, which may be any field.
  * @param name of the secret, for the message
@@ -50,6 +68,23 @@ export function readLogin(fields: Fields, places: LoginPlaces, name: string): Lo
   return { user, password };
 }
 
+/**
+ * The login of one of the `users` that the settings name; of any, where they name none.
+ * @throws UserError config-invalid where secret and settings do not go together
+ */
+export function userLogin(
+  fields: Fields,
+  places: LoginPlaces,
+  { secret, users }: { readonly secret: string; readonly users: readonly string[] },
+): UserLogin {
+  const { user, password } = readLogin(fields, places, secret);
+  const [only] = users.length === 1 ? users : [];
+  const name = user ?? only;
+  if (name === undefined) throw mismatch(`${secret} holds no user name: its settings must name one`);
+  if (users.length > 0 && !users.includes(name)) throw mismatch(`${secret} is of a user that its settings do not name`);
+  return { user: name, password };
+}
+
 /** The same fields with another login in every place where the old one stood; all else stays as it was. */
 export function withLogin(fields: Fields, places: LoginPlaces, login: Login): Fields {
   const { userField, passwordField, urls } = find(fields, places);
@@ -60,6 +95,10 @@ export function withLogin(fields: Fields, places: LoginPlaces, login: Login): Fi
     ...(passwordField !== undefined && { [passwordField]: password }),
     ...Object.fromEntries([...urls].map(([field, url]) => [field, withUserInfo(url, login)])),
   };
+}
+
+function mismatch(problem: string): UserError {
+  return new UserError("config-invalid", problem, { hint: "mend rotation in config.jsonc" });
 }
 
 interface LoginUrl {
@@ -86,7 +125,7 @@ function find(fields: Fields, { username, password, schemes }: LoginPlaces) {
 
 function parseUrl(text: string, schemes: readonly string[]): LoginUrl | undefined {
   // The last @ of the authority ends the user information, as every URL parser has it.
-  const found = /^([a-z][a-z0-9+.-]*:\/\/)([^/?#:]*):([^/?#]+)(@.*)$/is.exec(text);
+  const found = /^([a-z][a-z0-9+.:-]*:\/\/)([^/?#:]*):([^/?#]+)(@.*)$/is.exec(text);
   const [, scheme = "", user = "", password = "", rest = ""] = found ?? [];
   // `postgresql+asyncpg`: some clients name their driver in it.
   const [system = ""] = scheme.slice(0, -3).toLowerCase().split("+");

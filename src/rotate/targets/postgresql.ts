@@ -4,13 +4,13 @@ import { Secret } from "../../core/secret.ts";
 import { UserError } from "../../errors.ts";
 import type { RotationRequest, SetTarget, TargetOptions, Verdict } from "../target.ts";
 import { refused } from "./failure.ts";
-import { readLogin, withLogin } from "./login.ts";
+import { type UserLogin, readLogin, withLogin } from "./login.ts";
 import { newPassword } from "./password.ts";
 import { type Change, changePassword } from "./postgresql/change.ts";
 import type { Query } from "./postgresql/connection.ts";
 import { refusalOf } from "./postgresql/failure.ts";
 import { missingRights } from "./postgresql/rights.ts";
-import { type Opened, type RoleLogin, quoted, roleOf, systemOf } from "./postgresql/roles.ts";
+import { type Opened, quoted, roleOf, systemOf } from "./postgresql/roles.ts";
 import { parsePostgresql } from "./postgresql/settings.ts";
 import { askIfTaken, changeAlone } from "./system.ts";
 
@@ -67,7 +67,7 @@ async function set(target: Opened, fields: Fields, request: RotationRequest): Pr
   await askAdmin(target, { admin, role: login.user }, request, (query) => changePassword(query, change));
 }
 
-async function setAlone(target: Opened, login: RoleLogin, request: RotationRequest): Promise<void> {
+async function setAlone(target: Opened, login: UserLogin, request: RotationRequest): Promise<void> {
   const { options, system } = target;
   const kept = [request.previous, request.current].flatMap((each) => (each === undefined ? [] : roleOf(target, each)));
   const change = async (query: Query) => {
@@ -119,7 +119,7 @@ async function askAdmin(
   }
 }
 
-function changeOf({ options }: Opened, login: RoleLogin): Change {
+function changeOf({ options }: Opened, login: UserLogin): Change {
   return { ref: options.ref, login, salt: options.random(16) };
 }
 

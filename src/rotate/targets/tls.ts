@@ -34,7 +34,7 @@ export function tlsOptions(tls: TlsSettings, readFile: (path: string) => Uint8Ar
     rejectUnauthorized: tls.mode !== "require",
     minVersion: "TLSv1.2",
     ...(tls.caFile !== undefined && { ca: Buffer.from(readFile(tls.caFile)) }),
-    ...(tls.mode === "verify-ca" && { checkServerIdentity: () => undefined }),
+    ...(tls.mode !== "verify-full" && { checkServerIdentity: () => undefined }),
   };
 }
 

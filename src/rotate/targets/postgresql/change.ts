@@ -1,8 +1,9 @@
 import type { SecretRef } from "../../../core/ref.ts";
 import { refused } from "../failure.ts";
+import type { UserLogin } from "../login.ts";
 import type { Query } from "./connection.ts";
 import { serverError } from "./failure.ts";
-import { type RoleLogin, quoted } from "./roles.ts";
+import { quoted } from "./roles.ts";
 import { scramVerifier } from "./scram.ts";
 
 /** PostgreSQL 10, where SCRAM came. */
@@ -13,7 +14,7 @@ const MOST = 100_000;
 
 export interface Change {
   readonly ref: SecretRef;
-  readonly login: RoleLogin;
+  readonly login: UserLogin;
   /** 16 unpredictable bytes. */
   readonly salt: Uint8Array;
   /** The role that the new one becomes a member of, where it has to be made; undefined: it must exist. */

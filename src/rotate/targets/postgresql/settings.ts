@@ -1,7 +1,6 @@
-import { type SecretRef, formatRef, parseRef } from "../../../core/ref.ts";
+import { type SecretRef, formatRef } from "../../../core/ref.ts";
 import { type SettingsReader, readSettingsAt } from "../../../core/settings-reader.ts";
-import { UserError } from "../../../errors.ts";
-import { type LoginPlaces, readPlaces } from "../login.ts";
+import { type LoginPlaces, readAdmin, readPlaces } from "../login.ts";
 import { type TlsSettings, readTls } from "../tls.ts";
 
 export interface PostgresqlSettings {
@@ -55,16 +54,4 @@ function readRoles(settings: SettingsReader): readonly string[] {
 
 function isRole(name: string): boolean {
   return Buffer.byteLength(name) <= LONGEST_NAME && !name.includes("\0");
-}
-
-function readAdmin(settings: SettingsReader): SecretRef | undefined {
-  const text = settings.text("admin");
-  if (text === undefined) return undefined;
-  try {
-    const { store, path } = parseRef(text);
-    return { store, path };
-  } catch (error) {
-    if (error instanceof UserError) return settings.fail("admin", "must be the reference of a secret");
-    throw error;
-  }
 }
