@@ -3,7 +3,7 @@ import type { Context } from "../context.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { configState, writeDue } from "../rotate/due.ts";
 import { showPlan } from "./rotate-plan.ts";
-import { nextWork, readStandings, type Standing, workOf } from "./rotate-standing.ts";
+import { jobOf, nextWork, readStandings, type Standing, workOf } from "./rotate-standing.ts";
 import { workOn } from "./rotate-work.ts";
 import { openWorld, type World } from "./rotation.ts";
 
@@ -44,7 +44,7 @@ async function workOnDue(context: Context, options: DueOptions): Promise<number>
   const standings = await readStandings(world, world.settings.secrets);
   const now = context.now();
   const due = dueOf(standings, now);
-  const jobs = due.map(({ secret, status, work }) => ({ secret, phase: status.phase, work }));
+  const jobs = due.map((standing) => ({ ...jobOf(standing), work: standing.work }));
   const exit = await workOn(world, jobs, { json: options.json === true, quiet: true });
   const rest = standings.filter((standing) => workOf(standing, now) === undefined);
   writeDue(context, config, nextTime(world, rest, due.length > 0 ? now + RETRY : undefined));

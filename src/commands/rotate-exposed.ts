@@ -5,7 +5,7 @@ import { type Exposed, readExposed, riskText } from "./exposures.ts";
 import { rotationLock } from "./rotate-due.ts";
 import { guideText } from "./rotate-human.ts";
 import { HUMAN } from "./rotate-one.ts";
-import { readStandings } from "./rotate-standing.ts";
+import { jobOf, readStandings } from "./rotate-standing.ts";
 import { workOn } from "./rotate-work.ts";
 import { rotatedSecret, type World } from "./rotation.ts";
 
@@ -38,9 +38,7 @@ export async function rotateExposed(world: World, options: ExposedOptions): Prom
 
 async function rotateAll(world: World, secrets: readonly RotatedSecret[], { json }: ExposedOptions): Promise<number> {
   if (secrets.length === 0) return EXIT.ok;
-  const jobs = (await readStandings(world, secrets)).map(({ secret, status }) => {
-    return { secret, phase: status.phase, work: {} };
-  });
+  const jobs = (await readStandings(world, secrets)).map(jobOf);
   return workOn(world, jobs, { json: json === true, quiet: false });
 }
 

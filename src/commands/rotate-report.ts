@@ -2,7 +2,7 @@ import { formatTable, printable } from "../core/table.ts";
 import { EXIT } from "../errors.ts";
 import { errorJson } from "../migrate/report.ts";
 import { exitOf, type Failure } from "../rotate/outcome.ts";
-import type { Report } from "./rotate-one.ts";
+import { HUMAN, isPromoted, type Report } from "./rotate-one.ts";
 
 /** What `rotate` tells of secrets: lines and JSON, never a value. */
 
@@ -14,13 +14,15 @@ export function exitOfAll(reports: readonly Report[]): number {
   return exits.every((exit) => exit === first) ? first : EXIT.findings;
 }
 
-export function exitOfReport({ outcome }: Report): number {
-  return outcome.type === "failed" ? outcome.error.exit : exitOf(outcome);
+export function exitOfReport(report: Report): number {
+  const { outcome } = report;
+  if (outcome.type === "failed") return outcome.error.exit;
+  return waitsForPerson(report) ? EXIT.ok : exitOf(outcome);
 }
 
-/** True where something was done, or should have been: cron hears of nothing else. */
-export function isNews({ outcome }: Report): boolean {
-  return outcome.type !== "busy" && outcome.type !== "notDue";
+/** All that is left is the end of the old value, by hand. */
+function waitsForPerson({ target, outcome }: Report): boolean {
+  return target === HUMAN && outcome.type === "later" && isPromoted(outcome);
 }
 
 /** One line of JSON for one secret. */
@@ -70,17 +72,23 @@ function plain(outcome: Report["outcome"]): object {
 export function reportTable(reports: readonly Report[]): string {
   return formatTable(
     ["REFERENCE", "OUTCOME", "WHY"],
-    reports.map((report) => [report.reference, NAMES[report.outcome.type], detailOf(report)]),
+    reports.map((report) => [report.reference, nameOf(report), detailOf(report)]),
   );
 }
 
 /** The next command, or what a person must look at. */
 export function hintsOf(reports: readonly Report[]): readonly string[] {
-  const hints = reports.flatMap(({ reference, outcome, restart }) => {
+  const hints = reports.flatMap((report) => {
+    const { reference, outcome, restart } = report;
     const again = restart.map((entry) => `restart ${entry}: it holds the old value of ${reference}`);
-    return [...again, ...adviceOf(reference, outcome)];
+    const advice = waitsForPerson(report) ? [retireHint(reference)] : adviceOf(reference, outcome);
+    return [...again, ...advice];
   });
   return [...new Set(hints)].map(printable);
+}
+
+export function retireHint(reference: string): string {
+  return `revoke the old value of ${reference} at its issuer, then mcp-secrets rotate ${reference} --retired`;
 }
 
 function adviceOf(reference: string, outcome: Report["outcome"]): readonly string[] {
@@ -112,6 +120,10 @@ const NAMES: Readonly<Record<Report["outcome"]["type"], string>> = {
   adminRefused: "refused",
   failed: "failed",
 };
+
+function nameOf(report: Report): string {
+  return NAMES[waitsForPerson(report) ? "draining" : report.outcome.type];
+}
 
 function detailOf({ outcome }: Report): string {
   switch (outcome.type) {

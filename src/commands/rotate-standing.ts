@@ -6,7 +6,7 @@ import { dueSlot, nextDue } from "../rotate/schedule.ts";
 import type { RotatedSecret } from "../rotate/settings.ts";
 import type { Phase } from "../rotate/state.ts";
 import type { Target } from "../rotate/target.ts";
-import { HUMAN } from "./rotate-one.ts";
+import { HUMAN, type Job } from "./rotate-one.ts";
 import { chanceOf, openTarget, type World } from "./rotation.ts";
 
 /** Where one secret stands, as its store tells it. Times are milliseconds since the epoch. */
@@ -66,6 +66,11 @@ async function nativeStanding(world: World, secret: RotatedSecret): Promise<Stan
 /** Nothing was made yet that somebody would have to go on with. */
 export function isResting(phase: Phase | "none" | "damaged"): boolean {
   return phase === "none" || phase === "idle" || phase === "claimed";
+}
+
+/** The secret as something to work on, by hand. */
+export function jobOf({ secret, status, error }: Standing): Job {
+  return { secret, phase: status.phase, ...(error === undefined ? {} : { error }) };
 }
 
 /** What is to be done for a secret: its slot is begun, or the rotation with that id is gone on with. */

@@ -6,7 +6,8 @@ import { errorJson } from "../migrate/report.ts";
 import { holdersBefore } from "../rotate/holders.ts";
 import { type RotatedSecret, wholeName } from "../rotate/settings.ts";
 import { type Exposed, readExposed, riskText } from "./exposures.ts";
-import { timeOf } from "./rotate-report.ts";
+import { HUMAN, isPast } from "./rotate-one.ts";
+import { retireHint, timeOf } from "./rotate-report.ts";
 import { isResting, nextWork, readStandings, type Standing, workOf } from "./rotate-standing.ts";
 import { openWorld, rotatedSecret, type World } from "./rotation.ts";
 
@@ -58,7 +59,7 @@ function stateOf(standing: Standing, exposed: readonly Exposed[], now: number): 
   const { status, error } = standing;
   if (error !== undefined) return "unknown";
   if (status.phase === "stuck" || status.phase === "damaged") return "stuck";
-  if (!isResting(status.phase)) return status.phase;
+  if (!isResting(status.phase)) return waitsForPerson(standing) ? "replaced" : status.phase;
   if (exposed.some(({ state }) => state === "exposed")) return "exposed";
   if (workOf(standing, now) !== undefined) return "due";
   if (isPersonDue(standing, now)) return "due";
@@ -68,11 +69,14 @@ function stateOf(standing: Standing, exposed: readonly Exposed[], now: number): 
     : "ok";
 }
 
+/** The new value is current, and the old one ends by hand. */
+export function waitsForPerson({ secret, status }: Standing): boolean {
+  return secret.target === HUMAN && isPast(status.phase);
+}
+
 /** A person's secret that is older than its settings allow. */
 export function isPersonDue({ secret, madeAt }: Standing, now: number): boolean {
-  return (
-    secret.target === "human" && secret.maxAge !== undefined && madeAt !== undefined && now - madeAt > secret.maxAge
-  );
+  return secret.target === HUMAN && secret.maxAge !== undefined && madeAt !== undefined && now - madeAt > secret.maxAge;
 }
 
 function asJson(rows: readonly StatusRow[]): string {
@@ -151,10 +155,7 @@ function hintsFor({ standing, state, exposed, holders }: StatusRow): readonly st
   if (error?.hint !== undefined) hints.push(error.hint);
   if (status.problem !== undefined) hints.push(`${status.problem.check}; then mcp-secrets rotate ${name} --settle`);
   if (state === "exposed") hints.push("mcp-secrets rotate --exposed");
-  if (state === "due")
-    hints.push(secret.target === "human" ? `mcp-secrets rotate ${name}` : "mcp-secrets rotate --due");
-  if (exposed.some((one) => one.state === "replaced")) {
-    hints.push(`revoke the old value of ${name} at its issuer, then mcp-secrets rotate ${name} --retired`);
-  }
+  if (state === "due") hints.push(secret.target === HUMAN ? `mcp-secrets rotate ${name}` : "mcp-secrets rotate --due");
+  if (waitsForPerson(standing) || exposed.some((one) => one.state === "replaced")) hints.push(retireHint(name));
   return hints;
 }

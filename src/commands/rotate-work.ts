@@ -2,7 +2,7 @@ import { inParallel } from "../core/parallel.ts";
 import { EXIT } from "../errors.ts";
 import { askPerson } from "./rotate-human.ts";
 import { HUMAN, type Job, type Report, rotateOne } from "./rotate-one.ts";
-import { exitOfAll, exitOfReport, hintsOf, isNews, reportJson, reportTable } from "./rotate-report.ts";
+import { exitOfAll, exitOfReport, hintsOf, reportJson, reportTable } from "./rotate-report.ts";
 import { isResting } from "./rotate-standing.ts";
 import type { World } from "./rotation.ts";
 
@@ -21,7 +21,7 @@ export async function workOn(world: World, jobs: readonly Job[], telling: Tellin
   const reports: Report[] = [];
   const tell = (report: Report) => {
     reports.push(report);
-    if (telling.json && (!telling.quiet || isNews(report))) world.context.terminal.out(reportJson(report));
+    if (telling.json && (!telling.quiet || report.news)) world.context.terminal.out(reportJson(report));
     else showProgress(world, reports, automatic.length);
   };
   await inParallel(automatic, async (job) => tell(await rotateOne(world, job)));
@@ -31,10 +31,11 @@ export async function workOn(world: World, jobs: readonly Job[], telling: Tellin
 }
 
 /** A person must give the new value; what was begun goes on without one. */
-function isManual({ secret, phase, settle }: Job): boolean {
-  return secret.target === HUMAN && isResting(phase) && settle !== true;
+function isManual({ secret, phase, word, error }: Job): boolean {
+  return secret.target === HUMAN && isResting(phase) && word === undefined && error === undefined;
 }
 
+/** @throws UserError usage where nobody can be asked */
 async function rotateManual(world: World, job: Job): Promise<Report> {
   return rotateOne(world, { ...job, given: await askPerson(world, job.secret) });
 }
@@ -47,7 +48,7 @@ function showProgress({ context: { terminal } }: World, reports: readonly Report
 }
 
 function show({ context: { terminal } }: World, reports: readonly Report[], { quiet }: Telling): void {
-  const told = quiet && !terminal.outIsTty ? reports.filter(isNews) : reports;
+  const told = quiet && !terminal.outIsTty ? reports.filter(({ news }) => news) : reports;
   if (told.length > 0) terminal.out(reportTable(told));
   else if (!quiet || terminal.outIsTty) terminal.out("nothing is due\n");
   for (const hint of hintsOf(told)) terminal.err(`[mcp-secrets] hint: ${hint}\n`);

@@ -8,8 +8,9 @@ import { referenceArgument } from "./reference.ts";
 import { rotateDue, rotationLock } from "./rotate-due.ts";
 import { rotateExposed } from "./rotate-exposed.ts";
 import { guideText } from "./rotate-human.ts";
+import { isPast } from "./rotate-one.ts";
 import { showPlan } from "./rotate-plan.ts";
-import { readStandings } from "./rotate-standing.ts";
+import { jobOf, readStandings } from "./rotate-standing.ts";
 import { workOn } from "./rotate-work.ts";
 import { openWorld, rotatedSecret, type World } from "./rotation.ts";
 
@@ -38,7 +39,9 @@ export async function runRotate(context: Context, words: readonly string[], opti
   const world = openWorld(context);
   if (options.exposed === true) return rotateExposed(world, options);
   const secrets = words.map((word) => rotatedSecret(world, wholeSecret(word)));
-  if (options.retired === true) return retire(world, secrets);
+  if (options.retired === true) {
+    return context.lock(rotationLock(context), () => retire(world, secrets, options), PATIENCE);
+  }
   if (options.guide === true) return guide(world, secrets);
   if (options.dryRun === true) {
     return showPlan(context, await readStandings(world, secrets), options.json === true);
@@ -79,24 +82,34 @@ async function rotateNamed(
   secrets: readonly RotatedSecret[],
   { json, settle }: RotateOptions,
 ): Promise<number> {
-  const standings = await readStandings(world, secrets);
-  const jobs = standings.map(({ secret, status }) => {
-    return { secret, phase: status.phase, work: {}, ...(settle === true ? { settle } : {}) };
-  });
-  return workOn(world, jobs, { json: json === true, quiet: false });
+  const jobs = (await readStandings(world, secrets)).map(jobOf);
+  const word = settle === true ? ({ word: "settle" } as const) : {};
+  return workOn(
+    world,
+    jobs.map((job) => ({ ...job, ...word })),
+    { json: json === true, quiet: false },
+  );
 }
 
 /** The person's word that what was exposed, or replaced by hand, is dead at its issuer. */
-async function retire({ context }: World, secrets: readonly RotatedSecret[]): Promise<number> {
-  for (const { ref } of secrets) {
-    const name = wholeName(ref);
-    const marked = await clearMarks(context, ref);
+async function retire(world: World, secrets: readonly RotatedSecret[], { json }: RotateOptions): Promise<number> {
+  const { context } = world;
+  const jobs = (await readStandings(world, secrets)).map(jobOf);
+  // Where a rotation waits for it, that is brought to its end, and the vendor is asked where it can be.
+  const waiting = jobs.filter(({ phase }) => isPast(phase));
+  for (const { secret } of jobs.filter((job) => !waiting.includes(job))) {
+    const name = wholeName(secret.ref);
+    const marked = await clearMarks(context, secret.ref);
     if (marked) appendAudit(context, { event: "retired", outcome: "ok", refs: [name] });
-    context.terminal.out(
-      marked ? `${name}: noted, its old value is dead\n` : `${name}: no old value was in question\n`,
-    );
+    if (json !== true)
+      context.terminal.out(`${name}: ${marked ? "noted, its old value is dead" : "no old value was in question"}\n`);
   }
-  return EXIT.ok;
+  if (waiting.length === 0) return EXIT.ok;
+  return workOn(
+    world,
+    waiting.map((job) => ({ ...job, word: "retired" })),
+    { json: json === true, quiet: false },
+  );
 }
 
 async function guide(world: World, secrets: readonly RotatedSecret[]): Promise<number> {

@@ -1,8 +1,9 @@
 import type { Context } from "../context.ts";
 import { type Exposed, readExposed, riskText } from "./exposures.ts";
 import { type Check, firstOf, ok, problem, warning } from "./check.ts";
+import { retireHint } from "./rotate-report.ts";
 import { readStandings, type Standing } from "./rotate-standing.ts";
-import { isPersonDue } from "./rotate-status.ts";
+import { isPersonDue, waitsForPerson } from "./rotate-status.ts";
 import { openWorld } from "./rotation.ts";
 import { wholeName } from "../rotate/settings.ts";
 
@@ -11,7 +12,9 @@ export async function rotationChecks(context: Context): Promise<readonly Check[]
   const world = openWorld(context);
   const exposed = await readExposed(world);
   const standings = await readStandings(world, world.settings.secrets);
-  const checks = [...markChecks(exposed), ...standings.flatMap((standing) => standingChecks(standing, context.now()))];
+  const told = standings.flatMap((standing) => standingChecks(standing, context.now()));
+  const names = new Set(told.map(({ about }) => about));
+  const checks = [...markChecks(exposed).filter(({ about }) => !names.has(about)), ...told];
   if (checks.length > 0 || standings.length === 0) return checks;
   return [ok("rotation", `${standings.length} secrets, none overdue and none stuck`)];
 }
@@ -24,11 +27,11 @@ function markChecks(all: readonly Exposed[]): Check[] {
     const names = firstOf(exposed.map((one) => [one.reference, riskText(one)].filter((text) => text !== "").join(" ")));
     checks.push(problem("exposed", `in plaintext once, not rotated since: ${names}`, "mcp-secrets rotate --exposed"));
   }
-  for (const { ref } of replaced) {
-    const hint = `revoke it at its issuer, then mcp-secrets rotate ${wholeName(ref)} --retired`;
-    checks.push({ ...warning(wholeName(ref), "replaced by hand: nobody has said that the old value is dead"), hint });
-  }
-  return checks;
+  return [...checks, ...replaced.map(({ ref }) => byHand(wholeName(ref)))];
+}
+
+function byHand(name: string): Check {
+  return { ...warning(name, "replaced by hand: nobody has said that the old value is dead"), hint: retireHint(name) };
 }
 
 function standingChecks(standing: Standing, now: number): Check[] {
@@ -41,6 +44,7 @@ function standingChecks(standing: Standing, now: number): Check[] {
       problem(name, `rotation is stuck: ${stuck.reason}`, `${stuck.check}; then mcp-secrets rotate ${name} --settle`),
     ];
   }
+  if (waitsForPerson(standing)) return [byHand(name)];
   if (isPersonDue(standing, now)) return [problem(name, "older than its settings allow", `mcp-secrets rotate ${name}`)];
   if (last === undefined || last.result === "rotated" || last.result === "settled") return [];
   const times = last.failures === undefined || last.failures < 2 ? "" : ` ${last.failures} times`;

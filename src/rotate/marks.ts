@@ -71,6 +71,7 @@ export interface Replacement {
   readonly version?: number;
   /** False where the same value was stored again. */
   readonly changed: boolean;
+  readonly remind?: boolean;
 }
 
 /**
@@ -79,18 +80,18 @@ export interface Replacement {
  */
 export async function markReplaced(
   place: NotePlace,
-  { ref, version, changed }: Replacement,
-  { now, remind }: { readonly now: number; readonly remind: boolean },
+  { ref, version, changed, remind = false }: Replacement,
+  now: number,
 ): Promise<void> {
-  const key = markKey(ref);
   if (!remind && !hasMarks(place, ref)) return;
+  const key = markKey(ref);
   const at = new Date(now).toISOString();
   const noted = version === undefined ? {} : { version };
   await changeNotes(place, KIND, (marks) => {
     const after = new Map<string, Mark>();
     for (const [text, mark] of marks) after.set(text, sameSecret(text, ref) ? { ...mark, ...noted } : mark);
     const old = after.get(key);
-    if (changed && (old !== undefined || remind)) {
+    if (changed && (remind || old !== undefined)) {
       after.set(key, { since: at, places: [], ...old, ...noted, replaced: at });
     }
     return after;

@@ -9,6 +9,7 @@ import { Secret } from "../../src/core/secret.ts";
 import { recordLaunch } from "../../src/launch/registry.ts";
 import { openStore } from "../../src/stores.ts";
 import { testContext } from "../helpers/context.ts";
+import { published } from "../helpers/schema.ts";
 import { logsIn, query } from "../servers/postgres-client.ts";
 import { type Postgres, startPostgres } from "../servers/postgres.ts";
 
@@ -74,7 +75,7 @@ withServer(
     for (const secret of [password, "old-canary-one", SUPERUSER]) expect(out + err).not.toContain(secret);
 
     await runRotateStatus(context, { json: true });
-    expect(JSON.parse(taken().out)).toMatchObject({
+    expect(published("rotate-status", taken().out)).toMatchObject({
       secrets: [
         { reference: "mcp-secret://local/db/one", state: "ok", version: 2, last: { result: "rotated", version: 2 } },
       ],
@@ -89,12 +90,12 @@ withServer("cron: silent until it is due, once a slot, and silent again", async 
 
   const month = later(context, 31 * DAY);
   expect(await runRotate(month, [], { due: true, dryRun: true, json: true })).toBe(0);
-  expect(JSON.parse(taken().out)).toMatchObject({ outcome: "planned", slot: expect.any(String) });
+  expect(published("rotate", taken().out)).toMatchObject({ outcome: "planned", slot: expect.any(String) });
   expect(await runRotate(month, [], { due: true, json: true })).toBe(0);
   const { out, err } = taken();
   expect(err).toBe("");
   expect(out.trimEnd().split("\n")).toHaveLength(1);
-  expect(JSON.parse(out)).toMatchObject({ outcome: "rotated", version: 2, exit: 0, restart: [] });
+  expect(published("rotate", out)).toMatchObject({ outcome: "rotated", version: 2, exit: 0, restart: [] });
 
   expect(await runRotate(month, [], { due: true })).toBe(0);
   expect(taken()).toEqual({ out: "", err: "" });
@@ -132,7 +133,7 @@ withServer("what runs with the old value is named, and drains", async ({ server 
   });
 
   expect(await runRotate(context, ["mcp-secret://local/db/run_a"], { json: true })).toBe(0);
-  expect(JSON.parse(taken().out)).toMatchObject({
+  expect(published("rotate", taken().out)).toMatchObject({
     outcome: "draining",
     holders: ["custom/db"],
     restart: ["custom/db"],
@@ -155,7 +156,7 @@ withServer("what runs with the old value is named, and drains", async ({ server 
     refs: [{ ...refs[0], ref: "mcp-secret://local/db/run_a", version: 2 }],
   });
   expect(await runRotate(context, [], { due: true, json: true })).toBe(0);
-  expect(JSON.parse(taken().out)).toMatchObject({ outcome: "rotated", version: 2 });
+  expect(published("rotate", taken().out)).toMatchObject({ outcome: "rotated", version: 2 });
 });
 
 withServer(

@@ -33,11 +33,11 @@ test("what was found is marked since it was first found, with every place", asyn
 test("a value stored by hand makes it a reminder, the same value does not", async () => {
   const at = home();
   await markExposed(at, [{ ref, version: 1, places: [place("/a")] }], NOW);
-  await markReplaced(at, { ref, version: 2, changed: false }, { now: NOW, remind: false });
+  await markReplaced(at, { ref, version: 2, changed: false }, NOW);
   const same = readMarks(at).get(key);
   expect(same).toMatchObject({ version: 2 });
   expect(same && isReplaced(same, 2)).toBe(false);
-  await markReplaced(at, { ref, version: 3, changed: true }, { now: NOW, remind: false });
+  await markReplaced(at, { ref, version: 3, changed: true }, NOW);
   const other = readMarks(at).get(key);
   expect(other).toMatchObject({ version: 3, replaced: "2026-11-25T10:00:00.000Z", places: [place("/a")] });
   expect(other && isReplaced(other, 3)).toBe(true);
@@ -50,7 +50,7 @@ test("another field that is stored leaves the mark what it is", async () => {
   const at = home();
   const password = { ...ref, field: "password" };
   await markExposed(at, [{ ref: password, version: 1, places: [] }], NOW);
-  await markReplaced(at, { ref, version: 2, changed: true }, { now: NOW, remind: false });
+  await markReplaced(at, { ref, version: 2, changed: true }, NOW);
   expect([...readMarks(at)]).toEqual([[`${key}#password`, expect.objectContaining({ version: 2 })]]);
   const mark = readMarks(at).get(`${key}#password`);
   expect(mark && isReplaced(mark, 2)).toBe(false);
@@ -59,15 +59,16 @@ test("another field that is stored leaves the mark what it is", async () => {
 
 test("what was replaced and is found in plaintext again is exposed again", async () => {
   const at = home();
-  await markReplaced(at, { ref, version: 2, changed: true }, { now: NOW, remind: true });
+  await markExposed(at, [{ ref, version: 1, places: [place("/a")] }], NOW);
+  await markReplaced(at, { ref, version: 2, changed: true }, NOW);
   expect(readMarks(at).get(key)?.replaced).toBeDefined();
-  await markExposed(at, [{ ref, version: 2, places: [place("/a")] }], NOW + 1000);
-  expect(readMarks(at).get(key)).toEqual({ since: "2026-11-25T10:00:01.000Z", version: 2, places: [place("/a")] });
+  await markExposed(at, [{ ref, version: 2, places: [place("/b")] }], NOW + 1000);
+  expect(readMarks(at).get(key)).toEqual({ since: "2026-11-25T10:00:01.000Z", version: 2, places: [place("/b")] });
 });
 
-test("without a mark nothing is written where no reminder is asked for", async () => {
+test("without a mark nothing is written ", async () => {
   const at = home();
-  await markReplaced(at, { ref, version: 2, changed: true }, { now: NOW, remind: false });
+  await markReplaced(at, { ref, version: 2, changed: true }, NOW);
   await markExposed(at, [], NOW);
   expect(existsSync(join(at.home, "rotation"))).toBe(false);
 });

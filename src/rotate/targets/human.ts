@@ -40,7 +40,7 @@ export function open({ settings: given, ref, http }: TargetOptions): HumanTarget
         }),
       );
     },
-    // By the person's hand; the mark of the secret reminds of it.
+    // By the person's hand.
     retire: (_old: Fields) => Promise.resolve(),
   };
 }
@@ -48,6 +48,11 @@ export function open({ settings: given, ref, http }: TargetOptions): HumanTarget
 /** The fields that a person is asked for. @throws UserError config-invalid */
 export function askedFields(reference: string, settings: unknown): readonly string[] {
   return readHuman(reference, settings).fields;
+}
+
+/** True where the vendor can be asked whether it knows a value. @throws UserError config-invalid */
+export function canTest(reference: string, settings: unknown): boolean {
+  return readHuman(reference, settings).check !== undefined;
 }
 
 function readHuman(reference: string, given: unknown): HumanSettings {
