@@ -13,6 +13,7 @@ const chunks = {
   settings: "src/settings.ts",
   vault: "providers/vault/provider.ts",
   aws: "providers/aws/provider.ts",
+  "github-app": "providers/github-app/provider.ts",
   "target-postgresql": "src/rotate/targets/postgresql.ts",
   "target-mysql": "src/rotate/targets/mysql.ts",
 };
@@ -37,6 +38,7 @@ await build({
     "#settings": "./settings.cjs",
     "#vault": "./vault.cjs",
     "#aws": "./aws.cjs",
+    "#github-app": "./github-app.cjs",
     "#target-postgresql": "./target-postgresql.cjs",
     "#target-mysql": "./target-mysql.cjs",
     // node-vault loads all of them, and with our transport, our check and no commands calls none (TLS of our own is

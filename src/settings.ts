@@ -29,7 +29,7 @@ interface Place {
 }
 
 const LOCAL = "local";
-const CONFIGURED: readonly ProviderName[] = ["vault", "aws"];
+const CONFIGURED: readonly ProviderName[] = ["vault", "aws", "github-app"];
 
 /** @throws UserError config-invalid */
 export function readSettings(place: Place): Settings {

@@ -12,7 +12,7 @@ import type { StoreSettings } from "./settings.ts";
 /** What a store gets of the Context. */
 export type StoreHost = Pick<
   Context,
-  "home" | "files" | "lock" | "now" | "userHome" | "platform" | "hostname" | "random"
+  "home" | "files" | "lock" | "now" | "userHome" | "platform" | "hostname" | "random" | "http"
 >;
 
 const LOCAL: StoreSettings = { name: "local", provider: "local", settings: {} };
@@ -34,7 +34,7 @@ export async function openStore(host: StoreHost, name: string): Promise<Provider
   const { provider, settings } = name === LOCAL.name ? LOCAL : await findStore(host, name);
   const { open } = await providers[provider]();
   const { home, files, lock, now, userHome, platform, hostname } = host;
-  const opened = await open({
+  const opened: Provider = await open({
     store: name,
     home,
     files,
@@ -46,6 +46,8 @@ export async function openStore(host: StoreHost, name: string): Promise<Provider
     host: hostname,
     chance: () => chanceOf(host.random()),
     lookUp: (ref) => lookUp(host, ref),
+    http: host.http,
+    seal: () => openSeal(host),
   });
   return withoutJournals(opened);
 }

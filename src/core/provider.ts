@@ -1,10 +1,12 @@
 import type { Files } from "./files.ts";
+import type { Http } from "./http.ts";
 import type { Lock } from "./lock.ts";
 import type { SecretRef } from "./ref.ts";
+import type { Seal } from "./seal.ts";
 import type { Secret } from "./secret.ts";
 
 /** A kind of store. */
-export type ProviderName = "local" | "vault" | "aws";
+export type ProviderName = "local" | "vault" | "aws" | "github-app";
 
 /** One `run`: who asks for secrets, for the audit log and for scoped credentials. */
 export interface LaunchIdentity {
@@ -231,7 +233,10 @@ export interface StoreOptions extends ProviderOptions {
   /** A number in [0, 1). */
   readonly chance: () => number;
   /** Resolves a reference to a store that needs no login: a bootstrap password kept in the local one. */
-  readonly lookUp?: (ref: SecretRef) => Promise<{ readonly value: Secret; readonly version?: number }>;
+  readonly lookUp: (ref: SecretRef) => Promise<{ readonly value: Secret; readonly version?: number }>;
+  readonly http: Http;
+  /** Of the local store's key: for what must be written down and not be read. */
+  readonly seal: () => Promise<Seal>;
 }
 
 /** What a provider's folder exports. */

@@ -2,13 +2,14 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { open } from "../../../providers/aws/provider.ts";
 import type { LeaseJournal, Provider, ResolveRequest, StoreOptions } from "../../../src/core/provider.ts";
 import { parseRef } from "../../../src/core/ref.ts";
 import { Secret } from "../../../src/core/secret.ts";
 import { UserError } from "../../../src/errors.ts";
 import { createFiles } from "../../../src/io/files.ts";
+import { createHttp } from "../../../src/io/http.ts";
 
 /** A home for one store named `prod`, and the provider over it. */
 export interface TestStore {
@@ -55,6 +56,9 @@ export function testStore({ address, settings = {}, options = {}, keys = ROOT_KE
     platform: process.platform,
     host: "test-host",
     chance: Math.random,
+    lookUp: () => expect.unreachable("no other store is needed"),
+    seal: () => expect.unreachable("nothing is sealed"),
+    http: createHttp(Date.now),
     ...options,
   };
   return {
