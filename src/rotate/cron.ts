@@ -70,7 +70,8 @@ Description=mcp-secrets: rotate what is due
 [Service]
 Type=oneshot
 Environment=${systemdWord(`MCPS_HOME=${home}`)}
-ExecStart=${words}
+# systemd takes no quotes or blanks in the name of the program itself.
+ExecStart=/usr/bin/env ${words}
 # 75: somebody else is at it, or a system was not reached; the next turn comes.
 SuccessExitStatus=75
 `;
