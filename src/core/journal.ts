@@ -22,7 +22,7 @@ export function isJournal(path: string): boolean {
 }
 
 /** The provider with journals left out of everything that lists. They can still be read by their own path. */
-export function withoutJournals<P extends Pick<Provider, "list" | "readAll">>(provider: P): P {
+export function withoutJournals(provider: Provider): Provider {
   const list = provider.list?.bind(provider);
   const readAll = provider.readAll?.bind(provider);
   return {

@@ -129,6 +129,7 @@ async function call(run: Run, step: TargetStep): Promise<void> {
   }
   if (target.kind !== "set") throw new Error(`a step ${step.do} for a target that is met by ${target.kind}`);
   if (step.do === "putBack") return target.set(current, { ...request, previous: candidate });
+  run.inForce = candidate;
   return target.set(candidate, step.do === "set" && step.as === "previous" ? loggedInWithPrevious(request) : request);
 }
 

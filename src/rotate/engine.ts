@@ -1,6 +1,6 @@
 import { type SecretRef, formatRef } from "../core/ref.ts";
 import { type ErrorCode, UserError } from "../errors.ts";
-import { claim } from "./claim.ts";
+import { type EngineOptions, claim } from "./claim.ts";
 import type { RotationStore } from "./journal.ts";
 import { rotateNative } from "./native.ts";
 import type { RotationOptions, RotationPlan } from "./options.ts";
@@ -18,12 +18,20 @@ export async function rotateSecret(plan: RotationPlan, options: RotationOptions)
   try {
     const { target } = options;
     if (target.kind === "native") return await rotateNative(plan, target, options);
-    const claimed = await claim(plan, { ...options, target, provider: storeOf(plan.ref, options) });
-    return claimed.type === "claimed" ? await drive(claimed.run) : claimed;
+    return await claimAndDrive(plan, { ...options, target, provider: storeOf(plan.ref, options) });
   } catch (error) {
     if (!(error instanceof UserError) || !PASSING.has(error.code)) throw error;
     return { type: "later", reason: error.message, ...(error.hint !== undefined && { hint: error.hint }) };
   }
+}
+
+async function claimAndDrive(plan: RotationPlan, options: EngineOptions): Promise<Outcome> {
+  const claimed = await claim(plan, options);
+  if (claimed.type !== "claimed") return claimed;
+  const outcome = await drive(claimed.run);
+  if (outcome !== "again") return outcome;
+  const { slot: _done, ...anew } = plan;
+  return claimAndDrive(anew, options);
 }
 
 /** What goes away by itself: the journal stands as it is, and the next run goes on from it. */

@@ -19,6 +19,8 @@ export interface Run extends Claimed {
   made: Fields | undefined;
   /** It is nowhere but in this process. */
   unspilled: boolean;
+  /** The candidate, where this run has put it into force, or tried to. */
+  inForce: Fields | undefined;
   /** What the secret held when it was looked at. */
   found: WholeSecret | undefined;
 }

@@ -1,17 +1,21 @@
 import type { Fields } from "../core/provider.ts";
 import { UserError } from "../errors.ts";
 import { type Claimed, busy, deadlineOf, ownership } from "./claim.ts";
-import { carryOut, requestOf } from "./effects.ts";
+import { carryOut } from "./effects.ts";
 import { LostClaim, type Run, write } from "./hold.ts";
 import { readJournal, sameFields } from "./journal.ts";
 import { nextStep } from "./machine.ts";
 import type { LastRotation, Outcome } from "./outcome.ts";
+import { dropOrphan } from "./orphan.ts";
 import { spillOf } from "./spill.ts";
 import type { HeldValues, Phase, RotationState } from "./state.ts";
 import type { Ending, Facts, Seen, Step } from "./step.ts";
 
-/** Carries out one step after the other until the machine ends the run. */
-export async function drive(claimed: Claimed): Promise<Outcome> {
+/**
+ * Carries out one step after the other until the machine ends the run. `again`: it was paused for too long, and the
+ * secret is to be rotated anew.
+ */
+export async function drive(claimed: Claimed): Promise<Outcome | "again"> {
   const { options, journal } = claimed;
   const run: Run = {
     ...claimed,
@@ -22,14 +26,14 @@ export async function drive(claimed: Claimed): Promise<Outcome> {
     saidNo: undefined,
     made: undefined,
     unspilled: false,
+    inForce: undefined,
     found: undefined,
   };
   try {
     return await steps(run);
   } catch (error) {
     if (!(error instanceof LostClaim)) throw error;
-    await dropOrphan(run);
-    return busy(run.plan, options);
+    return (await dropOrphan(run)) ? "again" : busy(run.plan, options);
   }
 }
 
@@ -73,8 +77,9 @@ async function move(run: Run, step: Extract<Step, { do: "move" }>): Promise<Seen
   const values = valuesAfter(run, step);
   await insist(run, () => write(run, { ...run.journal, state, values }));
   if (step.to === "pending" && made !== undefined) {
-    await readBack(run, made);
+    // From here on it is the journal's, whoever has that.
     run.made = undefined;
+    await readBack(run, made);
     run.spill.drop();
   }
   if (step.adopt !== undefined) run.found = undefined;
@@ -124,20 +129,6 @@ async function readBack(run: Run, made: Fields): Promise<void> {
   throw new UserError("store-answer", `store ${plan.ref.store} does not give back what was stored`, {
     hint: `mcp-secrets store check ${plan.ref.store}`,
   });
-}
-
-/**
- * Where old and new overlap, what this run has made and could not write down is nobody's: ended by its own value, not
- * by the id, for another run may have made one of that id since.
- */
-async function dropOrphan(run: Run): Promise<void> {
-  const { target } = run.options;
-  if (run.made === undefined || target.kind !== "mint" || target.class !== "O") return;
-  try {
-    await target.retire(run.made, requestOf(run));
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-  }
 }
 
 async function end(run: Run, ending: Ending): Promise<Outcome> {
