@@ -16,6 +16,7 @@ const chunks = {
   "github-app": "providers/github-app/provider.ts",
   "target-postgresql": "src/rotate/targets/postgresql.ts",
   "target-mysql": "src/rotate/targets/mysql.ts",
+  "target-redis": "src/rotate/targets/redis.ts",
 };
 const NOTHING = "./providers/vault/nothing.cjs";
 /** Optional dependencies, each in the chunk of its target, which says so where its driver was not there to be built in. */
@@ -41,6 +42,7 @@ await build({
     "#github-app": "./github-app.cjs",
     "#target-postgresql": "./target-postgresql.cjs",
     "#target-mysql": "./target-mysql.cjs",
+    "#target-redis": "./target-redis.cjs",
     // node-vault loads all of them, and with our transport, our check and no commands calls none (TLS of our own is
     // imported as node:https): 85 of its 95 ms at start.
     axios: NOTHING,

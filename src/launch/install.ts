@@ -11,8 +11,10 @@ const PROGRAM = [
   "settings.cjs",
   "vault.cjs",
   "aws.cjs",
+  "github-app.cjs",
   "target-postgresql.cjs",
   "target-mysql.cjs",
+  "target-redis.cjs",
   "launcher.cjs",
 ] as const;
 /** Folders in which package managers keep Node at a place that survives its upgrades. */

@@ -9,4 +9,5 @@ export const targets = {
   // Chunks of their own, dist/target-….cjs: each has a driver in it.
   postgresql: () => import("#target-postgresql"),
   mysql: () => import("#target-mysql"),
+  redis: () => import("#target-redis"),
 } satisfies Record<string, () => Promise<TargetModule>>;

@@ -58,7 +58,7 @@ export function readAdmin(settings: SettingsReader): SecretRef | undefined {
 export function readLogin(fields: Fields, places: LoginPlaces, name: string): Login {
   const { userField, passwordField, urls } = find(fields, places);
   const [url] = urls.values();
-  const user = userField === undefined ? url?.user : fields[userField]?.expose();
+  const user = (userField === undefined ? url?.user : fields[userField]?.expose()) || undefined;
   const password = passwordField === undefined ? url?.password : fields[passwordField];
   if (password === undefined) {
     throw new UserError("config-invalid", `${name} holds no password that can be rotated`, {

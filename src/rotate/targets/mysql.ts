@@ -79,7 +79,7 @@ async function set(target: Opened, fields: Fields, request: RotationRequest): Pr
 
 async function setAlone(target: Opened, login: UserLogin, request: RotationRequest): Promise<void> {
   const { options, system, settings } = target;
-  const kept = [request.previous, request.current].flatMap((each) => (each === undefined ? [] : loginOf(target, each)));
+  const kept = [request.current, request.previous].flatMap((each) => (each === undefined ? [] : loginOf(target, each)));
   const change = changeOf(target, login);
   if (await changeAlone(system, { login, kept }, request, (query) => changeOwnPassword(query, change))) return;
   const user = account(login.user, settings.userHost);

@@ -69,7 +69,7 @@ async function set(target: Opened, fields: Fields, request: RotationRequest): Pr
 
 async function setAlone(target: Opened, login: UserLogin, request: RotationRequest): Promise<void> {
   const { options, system } = target;
-  const kept = [request.previous, request.current].flatMap((each) => (each === undefined ? [] : roleOf(target, each)));
+  const kept = [request.current, request.previous].flatMap((each) => (each === undefined ? [] : roleOf(target, each)));
   const change = async (query: Query) => {
     // A session may act as another role from its login on, and that one has no say over this one's password.
     await query("SET ROLE NONE");

@@ -13,8 +13,8 @@ export interface TlsSettings {
 const MODES: readonly TlsMode[] = ["verify-full", "verify-ca", "require", "disable"];
 
 /** The settings `tls` and `caFile`. Only this machine is spoken to in plain text unless the user says so. */
-export function readTls(settings: SettingsReader, host: string): TlsSettings {
-  const mode = settings.choice("tls", MODES) ?? (isThisMachine(host) ? "disable" : "verify-full");
+export function readTls(settings: SettingsReader, ...hosts: readonly string[]): TlsSettings {
+  const mode = settings.choice("tls", MODES) ?? (hosts.every(isThisMachine) ? "disable" : "verify-full");
   const caFile = settings.text("caFile", (path) => /^(\/|~\/|[A-Za-z]:[\\/])/.test(path));
   return { mode, ...(caFile !== undefined && { caFile }) };
 }

@@ -1,6 +1,7 @@
 import { loadDriver } from "../driver.ts";
 import type { Login } from "../login.ts";
-import { type Limits, endInTime, withSocket } from "../socket.ts";
+import { type Limits, endInTime } from "../limits.ts";
+import { withSocket } from "../socket.ts";
 import type { TlsOptions } from "../tls.ts";
 
 /** Where a connection goes to. */
