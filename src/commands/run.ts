@@ -18,6 +18,7 @@ import { canReplace, dyingWithParent, resettingSignals } from "../launch/replace
 import { resolveAll } from "../launch/resolve.ts";
 import { supervise } from "../launch/supervise.ts";
 import { treeKill, windowsCommand } from "../launch/windows.ts";
+import { startDueWork } from "../rotate/trigger.ts";
 
 /** The Context of a launch: less than that of other commands, because every millisecond of its making counts. */
 export interface RunContext extends Pick<
@@ -191,7 +192,10 @@ async function replaceIfPossible(context: RunContext, keeper: Keeper | undefined
   if (replace === undefined || keeper?.holds() === true) return;
   await keeper?.release();
   const wrapped = resettingSignals(spec, "/usr/bin/env");
-  if (wrapped !== undefined && canReplace(spec, inspect) && canReplace(wrapped, inspect)) replace(wrapped);
+  if (wrapped !== undefined && canReplace(spec, inspect) && canReplace(wrapped, inspect)) {
+    await startDueWork(context);
+    replace(wrapped);
+  }
 }
 
 async function startChild(
@@ -206,6 +210,7 @@ async function startChild(
   try {
     const supervision = { ...supervisionOf(context, processes, group), onEnding: () => void keeper?.release() };
     const { ended } = await supervise(processes, { ...wrapped, group }, supervision);
+    void startDueWork(context);
     const ending = await ended;
     await keeper?.release();
     noteEnd(context, launch, ending);

@@ -8,7 +8,7 @@ export interface TriggerPlace extends DuePlace {
   readonly now: () => number;
   /** The words that start this program again. */
   readonly self: readonly string[];
-  readonly loadProcesses: () => Promise<Pick<Processes, "watch">>;
+  readonly loadProcesses: () => Promise<Pick<Processes, "detach">>;
 }
 
 /** Seconds that a server has for its own start before the work begins. */
@@ -16,15 +16,15 @@ const HEAD_START = 3;
 
 /**
  * Starts `rotate --due` where there is work: in a session of its own, with nothing of our environment and none of our
- * stdio, and not waited for. Two launches at once may both start one; the second finds the first at work and ends. On
- * Windows the schedule of the system does it.
+ * stdio, and nobody's child, so that a server that takes our place finds none that it did not start. Two launches at
+ * once may both start one; the second finds the first at work and ends. On Windows the schedule of the system does it.
  */
 export async function startDueWork(place: TriggerPlace): Promise<void> {
   if (place.platform === "win32") return;
   try {
     if (!isWorkDue(place, place.now())) return;
     noteStarted(place, place.now());
-    (await place.loadProcesses()).watch(dueScript(place));
+    await (await place.loadProcesses()).detach(dueScript(place));
   } catch {
     // The server is what the user is waiting for: cron, or the next launch, comes back to the rest.
   }
@@ -33,7 +33,7 @@ export async function startDueWork(place: TriggerPlace): Promise<void> {
 function dueScript({ self, home, userHome }: TriggerPlace): string {
   const env = [`HOME=${userHome}`, `MCPS_HOME=${home}`].map(quote).join(" ");
   const words = [...self, "rotate", "--due"].map(quote).join(" ");
-  return `trap '' HUP INT QUIT TERM PIPE\nsleep ${HEAD_START}\nexec /usr/bin/env ${env} ${words} </dev/null\n`;
+  return `trap '' HUP INT QUIT TERM PIPE\n{ sleep ${HEAD_START}; exec /usr/bin/env ${env} ${words}; } </dev/null &\n`;
 }
 
 /** sh(1): nothing is special between single quotes but the quote itself. */

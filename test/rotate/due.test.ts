@@ -58,9 +58,9 @@ test("who starts the work keeps the others away, for a while", () => {
 test("a launch starts it once, in a shell that gets paths and no environment, and never fails for it", async () => {
   const at = place("{}");
   const scripts: string[] = [];
-  const watch = (script: string) => {
+  const detach = (script: string) => {
     scripts.push(script);
-    return { guard: () => {}, dismiss: () => {} };
+    return Promise.resolve();
   };
   const launch: TriggerPlace = {
     ...at,
@@ -68,7 +68,7 @@ test("a launch starts it once, in a shell that gets paths and no environment, an
     userHome: "/home/it's",
     now: () => NOW,
     self: ["/node", "/launcher.cjs"],
-    loadProcesses: () => Promise.resolve({ watch }),
+    loadProcesses: () => Promise.resolve({ detach }),
   };
   await startDueWork(launch);
   await startDueWork(launch);
