@@ -1,9 +1,10 @@
 import type { Fields } from "../../core/provider.ts";
-import { type SecretRef, parseRef } from "../../core/ref.ts";
+import { type SecretRef, formatRef, parseRef } from "../../core/ref.ts";
 import { Secret } from "../../core/secret.ts";
 import type { SettingsReader } from "../../core/settings-reader.ts";
 import { percentDecode } from "../../core/url.ts";
 import { UserError } from "../../errors.ts";
+import type { TargetOptions } from "../target.ts";
 
 /** What a database wants to know of who logs in. `user` is undefined where only a password is kept. */
 export interface Login {
@@ -83,6 +84,19 @@ export function userLogin(
   if (name === undefined) throw mismatch(`${secret} holds no user name: its settings must name one`);
   if (users.length > 0 && !users.includes(name)) throw mismatch(`${secret} is of a user that its settings do not name`);
   return { user: name, password };
+}
+
+/** The login of the administrator's secret. @throws UserError config-invalid; what its store throws */
+export async function adminLogin(
+  { lookUp }: Pick<TargetOptions, "lookUp">,
+  admin: SecretRef,
+  { schemes }: LoginPlaces,
+): Promise<Login> {
+  return readLogin(await lookUp(admin), { schemes }, formatRef(admin));
+}
+
+export function isSame(login: Login, other: Login): boolean {
+  return login.user === other.user && login.password.equals(other.password);
 }
 
 /** The same fields with another login in every place where the old one stood; all else stays as it was. */

@@ -4,7 +4,7 @@ import { Secret } from "../../core/secret.ts";
 import { UserError } from "../../errors.ts";
 import type { RotationRequest, SetTarget, TargetOptions, Verdict } from "../target.ts";
 import { refused } from "./failure.ts";
-import { type Login, type UserLogin, readLogin, userLogin, withLogin } from "./login.ts";
+import { type UserLogin, adminLogin, isSame, userLogin, withLogin } from "./login.ts";
 import { type Change, changeOwnPassword, changePassword } from "./mysql/change.ts";
 import { type Query, withConnection } from "./mysql/connection.ts";
 import { refusalOf, verdictOf } from "./mysql/failure.ts";
@@ -70,10 +70,12 @@ async function set(target: Opened, fields: Fields, request: RotationRequest): Pr
   const login = loginOf(target, fields);
   const change = changeOf(target, login);
   if (admin === undefined) return setAlone(target, login, request);
-  // Kept a second time, the new password would be its own old one, and the old one gone.
-  if (mode === "dual" && (await askIfTaken(system, login, request))) return;
-  const { user } = loginOf(target, request.current);
-  const more = { keep: mode === "dual", ...(user !== login.user && { model: user }) };
+  const current = loginOf(target, request.current);
+  // To be put back, and still there: better not touched. And kept a second time, the new password would be its own old
+  // one, and the old one gone.
+  const mayBeThere = mode === "dual" || isSame(login, current);
+  if (mayBeThere && (await askIfTaken(system, login, request))) return;
+  const more = { keep: mode === "dual", ...(current.user !== login.user && { model: current.user }) };
   await askAdmin(target, admin, request, (query) => changePassword(query, change, more));
 }
 
@@ -114,8 +116,7 @@ async function askAdmin(
   request: RotationRequest,
   run: (query: Query) => Promise<void>,
 ): Promise<void> {
-  const login: Login = readLogin(await options.lookUp(admin), { schemes: settings.places.schemes }, formatRef(admin));
-  await system.ask(login, request, run);
+  await system.ask(await adminLogin(options, admin, settings.places), request, run);
 }
 
 /** @throws UserError target-refused, target-unreachable */

@@ -1,10 +1,10 @@
 import type { Fields } from "../../core/provider.ts";
-import { type SecretRef, formatRef } from "../../core/ref.ts";
+import type { SecretRef } from "../../core/ref.ts";
 import { Secret } from "../../core/secret.ts";
 import { UserError } from "../../errors.ts";
 import type { RotationRequest, SetTarget, TargetOptions, Verdict } from "../target.ts";
 import { refused } from "./failure.ts";
-import { type UserLogin, readLogin, withLogin } from "./login.ts";
+import { type UserLogin, adminLogin, isSame, withLogin } from "./login.ts";
 import { newPassword } from "./password.ts";
 import { type Change, changePassword } from "./postgresql/change.ts";
 import type { Query } from "./postgresql/connection.ts";
@@ -33,8 +33,8 @@ export function open(options: TargetOptions): SetTarget {
     class: isPair(target) ? "O" : "X",
     propose: ({ current }) => propose(target, current),
     test: (fields, request) => test(target, fields, request),
-    set: (fields, request) => set(target, fields, request),
-    retire: (old, request) => retire(target, old, request),
+    set: (fields, request) => told(target, fields, () => set(target, fields, request)),
+    retire: (old, request) => told(target, old, () => retire(target, old, request)),
   };
 }
 
@@ -59,12 +59,14 @@ async function test(target: Opened, fields: Fields, request: RotationRequest): P
 }
 
 async function set(target: Opened, fields: Fields, request: RotationRequest): Promise<void> {
+  const { settings, system } = target;
   const login = roleOf(target, fields);
-  const { admin } = target.settings;
-  if (admin === undefined) return setAlone(target, login, request);
-  const { user } = roleOf(target, request.current);
-  const change = { ...changeOf(target, login), ...(user !== login.user && { model: user }) };
-  await askAdmin(target, { admin, role: login.user }, request, (query) => changePassword(query, change));
+  const current = roleOf(target, request.current);
+  if (settings.admin === undefined) return setAlone(target, login, request);
+  // To be put back, and still there: better not touched.
+  if (isSame(login, current) && (await askIfTaken(system, login, request))) return;
+  const change = { ...changeOf(target, login), ...(current.user !== login.user && { model: current.user }) };
+  await askAdmin(target, settings.admin, request, (query) => changePassword(query, change));
 }
 
 async function setAlone(target: Opened, login: UserLogin, request: RotationRequest): Promise<void> {
@@ -75,47 +77,39 @@ async function setAlone(target: Opened, login: UserLogin, request: RotationReque
     await query("SET ROLE NONE");
     await changePassword(query, changeOf(target, login));
   };
-  const role = quoted(login.user);
-  try {
-    if (await changeAlone(system, { login, kept }, request, change)) return;
-  } catch (error) {
-    throw refusalOf(error, { ref: options.ref, role });
-  }
-  throw refused(options.ref, `nothing that is kept logs in to postgresql to change role ${role}`, NEEDS_ADMIN);
+  if (await changeAlone(system, { login, kept }, request, change)) return;
+  const what = `nothing that is kept logs in to postgresql to change role ${quoted(login.user)}`;
+  throw refused(options.ref, what, "name the reference of an administrator's secret as admin in config.jsonc");
 }
 
-const NEEDS_ADMIN = "name the reference of an administrator's secret as admin in config.jsonc";
-
 async function retire(target: Opened, old: Fields, request: RotationRequest): Promise<void> {
-  const { admin, retire: when } = target.settings;
+  const { settings, system } = target;
   const login = roleOf(target, old);
   const { user } = roleOf(target, request.current);
-  if (admin === undefined || when === "next" || user === login.user) return;
-  try {
-    // By then its turn may have come again, with another password: only what `old` itself opens is ended.
-    if (!(await askIfTaken(target.system, login, request))) return;
-  } catch (error) {
-    if (target.system.verdictOf(error).type === "unreachable")
-      throw refusalOf(error, { ref: target.options.ref, role: quoted(login.user) });
-  }
-  await askAdmin(target, { admin, role: login.user }, request, async (query) => {
+  if (settings.admin === undefined || settings.retire === "next" || user === login.user) return;
+  // By then its turn may have come again, with another password: only what `old` itself opens is ended.
+  if (!(await askIfTaken(system, login, request))) return;
+  await askAdmin(target, settings.admin, request, async (query) => {
     await query(`ALTER ROLE ${quoted(login.user)} PASSWORD NULL`);
   });
 }
 
-/** @throws UserError target-refused, target-unreachable, or what the store of the administrator's secret throws */
 async function askAdmin(
-  target: Opened,
-  { admin, role }: { readonly admin: SecretRef; readonly role: string },
+  { options, settings, system }: Opened,
+  admin: SecretRef,
   request: RotationRequest,
   run: (query: Query) => Promise<void>,
 ): Promise<void> {
-  const { options, settings, system } = target;
-  const login = readLogin(await options.lookUp(admin), { schemes: settings.places.schemes }, formatRef(admin));
+  await system.ask(await adminLogin(options, admin, settings.places), request, run);
+}
+
+/** @throws UserError target-refused, target-unreachable, or what the store of the administrator's secret throws */
+async function told(target: Opened, fields: Fields, run: () => Promise<void>): Promise<void> {
+  const role = quoted(roleOf(target, fields).user);
   try {
-    await system.ask(login, request, run);
+    await run();
   } catch (error) {
-    throw refusalOf(error, { ref: options.ref, role: quoted(role) });
+    throw refusalOf(error, { ref: target.options.ref, role });
   }
 }
 

@@ -4,7 +4,7 @@ import { Secret } from "../../core/secret.ts";
 import { UserError } from "../../errors.ts";
 import type { RotationRequest, SetTarget, TargetOptions, Verdict } from "../target.ts";
 import { refused } from "./failure.ts";
-import { type Login, readLogin, withLogin } from "./login.ts";
+import { type Login, adminLogin, readLogin, withLogin } from "./login.ts";
 import { newPassword } from "./password.ts";
 import { type AclUser, addPassword, removePassword } from "./redis/acl.ts";
 import { type Command, withConnection } from "./redis/connection.ts";
@@ -60,13 +60,13 @@ async function test(target: Opened, fields: Fields, request: RotationRequest): P
 }
 
 async function set(target: Opened, fields: Fields, request: RotationRequest): Promise<void> {
-  const { admin } = target.settings;
+  const { admin, places } = target.settings;
   const login = loginOf(target, fields);
   const user = userOf(target, login);
   const kept = [request.current, request.previous].flatMap((each) => (each === undefined ? [] : loginOf(target, each)));
   const change = (command: Command) => addPassword(command, user, login.password);
   await eachNode(target, user, async (node) => {
-    if (admin !== undefined) return node.ask(await adminOf(target, admin), request, change);
+    if (admin !== undefined) return node.ask(await adminLogin(target.options, admin, places), request, change);
     if (await changeAlone(node, { login, kept }, request, change)) return;
     const what = `nothing that is kept logs in to change user ${user.name}`;
     throw refused(target.options.ref, what, "name an administrator's secret as admin in config.jsonc");
@@ -74,13 +74,13 @@ async function set(target: Opened, fields: Fields, request: RotationRequest): Pr
 }
 
 async function retire(target: Opened, old: Fields, request: RotationRequest): Promise<void> {
-  const { admin } = target.settings;
+  const { admin, places } = target.settings;
   const current = loginOf(target, request.current);
   const { password } = loginOf(target, old);
   if (password.equals(current.password)) return;
   const user = userOf(target, current);
   await eachNode(target, user, async (node) => {
-    const login = admin === undefined ? current : await adminOf(target, admin);
+    const login = admin === undefined ? current : await adminLogin(target.options, admin, places);
     await node.ask(login, request, (command) => removePassword(command, user, password));
   });
 }
@@ -94,10 +94,6 @@ async function eachNode(target: Opened, { ref, name }: AclUser, run: (node: Syst
       throw refusalOf(error, { ref, user: name });
     }
   }
-}
-
-async function adminOf({ options, settings }: Opened, admin: NonNullable<RedisSettings["admin"]>): Promise<Login> {
-  return readLogin(await options.lookUp(admin), { schemes: settings.places.schemes }, formatRef(admin));
 }
 
 function nodeOf(options: TargetOptions, { tls }: RedisSettings, { host, port }: RedisSettings["nodes"][number]) {

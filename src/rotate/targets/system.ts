@@ -17,17 +17,20 @@ export async function askIfTaken<Query>(
   system: System<Query>,
   login: Login,
   asked: Asked,
-  run: (query: Query) => Promise<void> = async () => undefined,
+  run?: (query: Query) => Promise<void>,
 ): Promise<boolean> {
   let entered = false;
   try {
-    await system.ask(login, asked, (query) => {
+    await system.ask(login, asked, async (query) => {
       entered = true;
-      return run(query);
+      await run?.(query);
     });
     return true;
   } catch (error) {
-    if (!entered && system.verdictOf(error).type === "rejected") return false;
+    const { type } = system.verdictOf(error);
+    if (!entered && type === "rejected") return false;
+    // It may not go on from there, but its password was taken.
+    if (!entered && type === "lacking" && run === undefined) return true;
     throw error;
   }
 }
