@@ -3,16 +3,20 @@ import type { Fields } from "../core/provider.ts";
 import { formatRef } from "../core/ref.ts";
 import { Secret } from "../core/secret.ts";
 import { printable } from "../core/table.ts";
+import { findFormats } from "../detect/formats.ts";
 import { UserError } from "../errors.ts";
 import { type RotatedSecret, wholeName } from "../rotate/settings.ts";
 import type { HumanTarget } from "../rotate/target.ts";
 import { askedFields } from "../rotate/targets/human.ts";
+import { vendorOf } from "../rotate/targets/pages.ts";
+import { HUMAN } from "./rotate-one.ts";
 import { fieldsOf, openTarget, type World } from "./rotation.ts";
 
 type Guide = ReturnType<HumanTarget["guide"]>;
 
 /** The page and the steps, numbered: for one person, or for a ticket of a team. */
-export async function guideText(world: World, secret: RotatedSecret): Promise<string> {
+export async function guideText(world: World, given: RotatedSecret): Promise<string> {
+  const secret = await withVendor(world, given);
   const target = await openTarget(world, secret);
   const name = wholeName(secret.ref);
   const owner = secret.owner === undefined ? "" : `owner: ${secret.owner}\n`;
@@ -26,7 +30,8 @@ export async function guideText(world: World, secret: RotatedSecret): Promise<st
  * Class H: opens the page, and takes the new value without echo. All of the secret's fields, the others as they were.
  * @throws UserError usage where nobody can be asked, or nothing was given
  */
-export async function askPerson(world: World, secret: RotatedSecret): Promise<Fields> {
+export async function askPerson(world: World, asked: RotatedSecret): Promise<Fields> {
+  const secret = await withVendor(world, asked);
   const { context } = world;
   const { terminal } = context;
   const name = wholeName(secret.ref);
@@ -48,6 +53,28 @@ export async function askPerson(world: World, secret: RotatedSecret): Promise<Fi
     throw new UserError("usage", `that is the value that ${name} has: nothing is changed`);
   }
   return { ...current, ...given };
+}
+
+/**
+ * Where no settings say it, the value itself may tell whose it is. Only the page is taken from that: to send a value
+ * anywhere is for the settings to say.
+ */
+async function withVendor(world: World, secret: RotatedSecret): Promise<RotatedSecret> {
+  if (secret.target !== HUMAN || Object.keys(secret.settings).length > 0) return secret;
+  const fields = await fieldsIfThere(world, secret);
+  const kinds = Object.values(fields).flatMap((value) => findFormats(value.expose()).map(({ kind }) => kind));
+  const vendor = kinds.flatMap((kind) => vendorOf(kind) ?? [])[0];
+  if (vendor === undefined) return secret;
+  return { ...secret, settings: { page: vendor.page, steps: [`at ${vendor.name}: ${vendor.how}`] } };
+}
+
+async function fieldsIfThere(world: World, { ref }: RotatedSecret): Promise<Fields> {
+  try {
+    return await fieldsOf(world, ref);
+  } catch (error) {
+    if (error instanceof UserError) return {};
+    throw error;
+  }
 }
 
 async function present(context: Context, { page, steps }: Guide): Promise<void> {

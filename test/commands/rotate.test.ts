@@ -108,6 +108,18 @@ describe("a person makes the new value", () => {
     expect(Object.fromEntries(shown)).toEqual({ host: "h", id: "3", key: "4" });
   });
 
+  test("where no settings say it, the value tells whose page it is, and is sent nowhere", async () => {
+    const { context, put, taken } = await worldOf();
+    await put("mail/MAIL_TOKEN", `sk_live_${"4f8A1b0C7d2E".repeat(2)}`);
+    const http = () => {
+      throw new Error("something was sent");
+    };
+    expect(await runRotate({ ...context, http }, [REF], { guide: true })).toBe(0);
+    expect(taken().out).toContain("page: https://dashboard.stripe.com/apikeys\n1. at Stripe: ");
+    expect(await runRotate(withTerminal({ ...context, http }, { typed: ["new-canary"] }), [REF], {})).toBe(0);
+    expect(taken().err).toContain("page: https://dashboard.stripe.com/apikeys");
+  });
+
   test.each([
     [undefined, "stdin is not a terminal"],
     [[""], "no value was given"],

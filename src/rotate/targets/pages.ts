@@ -10,6 +10,8 @@ export interface Vendor {
   /** What to look for on the page. */
   readonly how: string;
   readonly check?: KeyCheck;
+  /** Of a value, as `detect` names its format. */
+  readonly kind?: string;
 }
 
 export interface KeyCheck {
@@ -25,6 +27,7 @@ const bearer = (url: string): KeyCheck => ({ url, header: "authorization", prefi
 export const VENDORS: Readonly<Record<string, Vendor>> = {
   anthropic: {
     name: "Anthropic",
+    kind: "anthropic-key",
     page: "https://console.anthropic.com/settings/keys",
     how: "create a key in the same workspace",
     // docs.anthropic.com: API reference, "Models: list", "Authentication".
@@ -37,6 +40,7 @@ export const VENDORS: Readonly<Record<string, Vendor>> = {
   },
   atlassian: {
     name: "Atlassian",
+    kind: "atlassian-token",
     page: "https://id.atlassian.com/manage-profile/security/api-tokens",
     how: "create an API token with the same scopes",
   },
@@ -47,6 +51,7 @@ export const VENDORS: Readonly<Record<string, Vendor>> = {
   },
   digitalocean: {
     name: "DigitalOcean",
+    kind: "digitalocean-token",
     page: "https://cloud.digitalocean.com/account/api/tokens",
     how: "generate a token with the same scopes",
     // docs.digitalocean.com/reference/api: "Get User Information".
@@ -54,6 +59,7 @@ export const VENDORS: Readonly<Record<string, Vendor>> = {
   },
   github: {
     name: "GitHub",
+    kind: "github-token",
     page: "https://github.com/settings/tokens",
     how: "make a token of the same kind (classic or fine-grained) with the same scopes; Regenerate ends the old one at once",
     // docs.github.com/rest/users/users: "Get the authenticated user".
@@ -61,11 +67,13 @@ export const VENDORS: Readonly<Record<string, Vendor>> = {
   },
   "google-cloud": {
     name: "Google Cloud",
+    kind: "google-api-key",
     page: "https://console.cloud.google.com/apis/credentials",
     how: "create an API key in the same project with the same restrictions",
   },
   "hugging-face": {
     name: "Hugging Face",
+    kind: "huggingface-token",
     page: "https://huggingface.co/settings/tokens",
     how: "create a token of the same type",
     // huggingface.co/docs/hub/api: "whoami-v2".
@@ -73,11 +81,13 @@ export const VENDORS: Readonly<Record<string, Vendor>> = {
   },
   notion: {
     name: "Notion",
+    kind: "notion-token",
     page: "https://www.notion.so/my-integrations",
     how: "show the integration's secret and refresh it, which ends the old one at once",
   },
   openai: {
     name: "OpenAI",
+    kind: "openai-key",
     page: "https://platform.openai.com/api-keys",
     how: "create a secret key in the same project with the same permissions",
     // platform.openai.com/docs/api-reference: "List models".
@@ -85,19 +95,27 @@ export const VENDORS: Readonly<Record<string, Vendor>> = {
   },
   sentry: {
     name: "Sentry",
+    kind: "sentry-token",
     page: "https://sentry.io/settings/account/api/auth-tokens/",
     how: "create a token with the same scopes",
   },
   slack: {
     name: "Slack",
+    kind: "slack-token",
     page: "https://api.slack.com/apps",
     how: "open the app, OAuth & Permissions, and install it to the workspace again",
   },
   stripe: {
     name: "Stripe",
+    kind: "stripe-key",
     page: "https://dashboard.stripe.com/apikeys",
     how: "roll the key, and choose when the old one expires: not now",
     // docs.stripe.com/api: "Retrieve balance", "Authentication"; a restricted key may get 403, and is known then.
     check: bearer("https://api.stripe.com/v1/balance"),
   },
 };
+
+/** The vendor that a value of this format is of, where its page is known. */
+export function vendorOf(kind: string): Vendor | undefined {
+  return Object.values(VENDORS).find((vendor) => vendor.kind === kind);
+}
