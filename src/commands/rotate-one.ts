@@ -1,5 +1,6 @@
 import { type AuditEntry, appendAudit } from "../audit/log.ts";
 import type { Fields } from "../core/provider.ts";
+import type { SecretRef } from "../core/ref.ts";
 import { UserError } from "../errors.ts";
 import { rotateSecret, settleRotation } from "../rotate/engine.ts";
 import { holdersBefore } from "../rotate/holders.ts";
@@ -127,8 +128,18 @@ export function isPast(phase: Job["phase"]): boolean {
 async function restartsFor(world: World, { ref }: RotatedSecret, outcome: Outcome): Promise<readonly string[]> {
   if (!isPromoted(outcome)) return [];
   const known = "version" in outcome ? outcome.version : undefined;
-  const version = known ?? (await (await world.openStore(ref.store)).describe?.(ref.path))?.version;
+  const version = known ?? (await versionNow(world, ref));
   return version === undefined ? [] : holdersBefore(world.launches, ref, version);
+}
+
+/** What an engine of the store makes has no versions: whoever runs with it may have the old one. */
+async function versionNow(world: World, { store, path }: SecretRef): Promise<number | undefined> {
+  try {
+    return (await (await world.openStore(store)).describe?.(path))?.version;
+  } catch (error) {
+    if (error instanceof UserError) return Infinity;
+    throw error;
+  }
 }
 
 function audit({ context }: World, { ref }: RotatedSecret, entry: Omit<AuditEntry, "refs">): void {

@@ -1,4 +1,9 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { runRotate } from "../../../src/commands/rotate.ts";
+import { recordLaunch } from "../../../src/launch/registry.ts";
+import { testContext } from "../../helpers/context.ts";
 import { type OpenBao, ROOT_TOKEN, startOpenBao } from "../../servers/openbao.ts";
 import { type Postgres, startPostgres } from "../../servers/postgres.ts";
 import { query } from "../../servers/postgres-client.ts";
@@ -111,6 +116,32 @@ test("what is no credential of an engine, or set in another way, is refused", as
   for (const [path, settings, code] of wrong) {
     expect((await failureOf(async () => provider.rotation(path, settings))).code).toBe(code);
   }
+});
+
+test("the command rotates it, and says the next time that it was done", async () => {
+  using world = testContext();
+  const { context, taken } = world;
+  const ref = "mcp-secret://team/db/static-creds/steady";
+  const mounts = { db: { type: "engine", path: "database" } };
+  const team = { provider: "vault", addresses: bao.address, launch: "none", mounts };
+  mkdirSync(context.home, { recursive: true });
+  writeFileSync(join(context.userHome, ".vault-token"), ROOT_TOKEN, { mode: 0o600 });
+  const rotation = { [ref]: { target: "native", maxAge: "1d" } };
+  writeFileSync(join(context.home, "config.jsonc"), JSON.stringify({ stores: { team }, rotation }));
+  const launch = { v: 1, id: "l", entry: "cursor/db", pid: process.pid, since: new Date().toISOString() } as const;
+  const refs = [{ ref: `${ref}#password` }];
+  recordLaunch(context, { ...launch, started: context.startOf(process.pid) ?? "", refs });
+  const password = async () => (await valuesOf(await storeWith(), `${ref}#password`))[0] ?? "";
+  const before = await password();
+  const code = await runRotate(context, [ref], { json: true });
+  expect(code).toBe(0);
+  const after = await password();
+  const { out, err } = taken();
+  expect(JSON.parse(out)).toMatchObject({ reference: ref, outcome: "rotated", restart: ["cursor/db"] });
+  expect([after === before, (out + err).includes(after)]).toEqual([false, false]);
+  await login(after);
+  expect(await runRotate(context, [], { due: true, json: true })).toBe(0);
+  expect([taken().out, await password()]).toEqual(["", after]);
 });
 
 // The last one: after it nobody but the server can log in as the superuser.
