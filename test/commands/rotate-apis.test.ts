@@ -62,8 +62,10 @@ describe("GitLab", () => {
     const old = gitlab.make().value;
     const { rotate, values } = await worldOf({ "app/key": { value: old } }, rule());
     const reuses = gitlab.reuses;
+    const before = proxy.seen.length;
     const { code, said, told } = await rotate();
     expect([code, said["outcome"]]).toEqual([0, "rotated"]);
+    expect(proxy.seen.slice(before).map(({ method }) => method)).toEqual(["POST", "GET"]);
     const { value = "" } = await values();
     expect([value === old, gitlab.living().includes(value), gitlab.reuses]).toEqual([false, true, reuses]);
     expect(told.includes(old) || told.includes(value)).toBe(false);
@@ -116,7 +118,9 @@ describe("OpenAI", () => {
 
   test("after it exactly one key is valid, the one that is stored", async () => {
     const { rotate, values, keys, key } = await world();
+    const before = proxy.seen.length;
     expect((await rotate()).code).toBe(0);
+    expect(proxy.seen.slice(before).map(({ method }) => method)).toEqual(["POST", "GET", "DELETE"]);
     const { value, id } = await values();
     expect(keys.all.filter(({ name }) => name !== "admin")).toMatchObject([{ value, id }]);
     expect(id).not.toBe(key.id);

@@ -205,6 +205,21 @@ test("a clock that is off, or patience that is asked for, says nothing of the ke
   }
 });
 
+test("what the service says of a signature is not passed on: a session's token stands in it", async () => {
+  await using fake = await startFake((_, response) => {
+    const said = "The Canonical String should have been 'POST / x-amz-security-token:canary'";
+    response.writeHead(403, { "content-type": "text/xml" });
+    response.end(
+      `<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>${said}</Message></Error></ErrorResponse>`,
+    );
+  });
+  const failure = await failureOf(target(fake.address).mint(rotation(current)));
+  expect([failure.code, failure.message]).toEqual([
+    "target-refused",
+    "mcp-secret://local/app/key: IAM ListAccessKeys: SignatureDoesNotMatch",
+  ]);
+});
+
 test("where the right to make keys is missing, that is said and nothing was made", async () => {
   await iam.setUserPolicy(user, {
     Version: "2012-10-17",

@@ -213,7 +213,12 @@ async function ask(
     throw tell(ref, `IAM ${action}: ${outcome.reason}`);
   }
   if (gone && outcome.code === "NoSuchEntity") return "";
-  throw refused(ref, `IAM ${action}: ${outcome.code}: ${outcome.message}`, hintFor(outcome.code, action, user));
+  throw refused(ref, `IAM ${action}: ${saidBy(outcome)}`, hintFor(outcome.code, action, user));
+}
+
+/** About a signature the service says what it should have been made of, a session's token among it. */
+function saidBy({ code, message }: { readonly code: string; readonly message: string }): string {
+  return code.includes("Signature") ? code : `${code}: ${message}`;
 }
 
 function hintFor(code: string, action: string, user: string): string {
