@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Fields } from "../../../src/core/provider.ts";
 import { Secret } from "../../../src/core/secret.ts";
@@ -265,6 +266,14 @@ describe("the table", () => {
     }
     expect(contract.class === "O").toBe(contract.retire !== undefined);
     expect(contract.class === "X").toBe(contract.whenLost !== undefined);
+  });
+
+  test("the documentation has every row, with its class and its source", () => {
+    const text = readFileSync("docs/rotation-vendors.md", "utf8");
+    for (const [name, { class: kind, source }] of Object.entries(CONTRACTS)) {
+      expect(text).toMatch(new RegExp(`^\\| \`${name}\` +\\| ${kind} +\\|`, "m"));
+      expect(text).toContain(`<${source}>`);
+    }
   });
 });
 
