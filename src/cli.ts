@@ -32,6 +32,8 @@ function build({ terminal, context, done }: Wiring): Command {
     // Errors are told by `report`, in one form for all.
     .configureOutput({ writeOut: terminal.out, writeErr: terminal.err, outputError: () => {} })
     .exitOverride()
+    // What stands behind a command is that command's: `rotate` and `rotate status` both have --json.
+    .enablePositionalOptions()
     .hook("preAction", async (_, command) => {
       if (WITHOUT_SAFE_HOME.includes(command.name())) return;
       (await import("./launch/home.ts")).checkHome(context());
@@ -195,7 +197,6 @@ function addRotateCommands(
   end: (exit: Promise<number>) => Promise<void>,
 ): void {
   rotate
-    // --json behind `status` is that command's.
     .enablePositionalOptions()
     .argument("[reference...]", "mcp-secret://STORE/PATH")
     .option("--due", "what the settings say, and what was begun: for cron")
