@@ -64,7 +64,9 @@ export async function resolveTokens(
 }
 
 export async function reapTokens(parts: AppParts, { leases }: Remains, request: ResolveRequest): Promise<Remains> {
-  return { leases: await revokeAll(parts, leases, request), credentials: [] };
+  const left = await revokeAll(parts, leases, request);
+  parts.vault.sweep(parts.now());
+  return { leases: left, credentials: [] };
 }
 
 /** Ids of those that could not be ended. */

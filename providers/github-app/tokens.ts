@@ -100,7 +100,12 @@ export interface TokenVault {
   /** undefined where it is not there any more. @throws UserError where it cannot be opened */
   find(id: string): Promise<Secret | undefined>;
   forget(id: string): void;
+  /** Forgets what has ended by itself, and whose id a crash kept from the journal. */
+  sweep(now: number): void;
 }
+
+/** Milliseconds that a token lives (REST API, "Create an installation access token for an app"). */
+const LIFE = 3_600_000;
 
 export function openTokenVault(files: Files, home: string, seal: () => Promise<Seal>): TokenVault {
   const folder = join(home, "journal", "github-app");
@@ -119,5 +124,11 @@ export function openTokenVault(files: Files, home: string, seal: () => Promise<S
       return closed === undefined ? undefined : new Secret((await seal()).open(closed).toString("utf8"));
     },
     forget: (id) => files.remove(pathOf(id)),
+    sweep(now) {
+      for (const name of files.list(folder)) {
+        const madeAt = Number((files.look(join(folder, name))?.mtimeNs ?? 0n) / 1_000_000n);
+        if (now - madeAt > LIFE) files.remove(join(folder, name));
+      }
+    },
   };
 }

@@ -242,7 +242,13 @@ function indented(text: string): string {
 
 /** `store default NAME`: where `migrate` puts secrets when no store is named. */
 export async function runStoreDefault(context: Context, name: string): Promise<number> {
-  (await openStore(context, name)).close?.();
+  const provider = await openStore(context, name);
+  provider.close?.();
+  if (provider.put === undefined) {
+    throw new UserError("refused", `store ${name} keeps nothing: it makes what it is asked for`, {
+      hint: "mcp-secrets store list shows the others",
+    });
+  }
   await context.files.writePrivate(pathOf(context), withDefault(context, name));
   context.terminal.out(`${name} is the default store\n`);
   return EXIT.ok;

@@ -84,7 +84,7 @@ function failureOf(error: unknown, sent: boolean): HttpFailure {
   const code = systemCode(error) ?? "unknown error";
   if (code.startsWith("HPE_")) return failure("garbage", "no HTTP", true);
   const untrusted = /CERT|^UNABLE_TO_|^ERR_TLS|^ERR_SSL|^EPROTO$|^DEPTH_ZERO/.test(code);
-  return untrusted ? failure("untrusted", code, false) : failure("network", code, sent);
+  return failure(untrusted ? "untrusted" : "network", code, sent);
 }
 
 function failure(kind: HttpFailure["kind"], reason: string, sent: boolean): HttpFailure {

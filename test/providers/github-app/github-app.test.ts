@@ -2,6 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { open } from "../../../providers/github-app/provider.ts";
 import type { Lease, LaunchScope, ResolvedSecret } from "../../../src/core/provider.ts";
 import { parseRef } from "../../../src/core/ref.ts";
 import { UserError } from "../../../src/errors.ts";
@@ -94,6 +95,17 @@ test("what a killed launch had is ended by its id; on disk it is sealed", async 
   expect([github.tokens.size, readdirSync(join(at.home, "journal/github-app"))]).toEqual([0, []]);
   const nobody = { leases: ["../../x", "0".repeat(24)], credentials: [] };
   expect(await at.open().reap(nobody, request())).toEqual({ leases: [], credentials: [] });
+});
+
+test("what a crash kept from the journal goes when its hour is over", async () => {
+  const { at, scope } = await scopeOf();
+  await resolve(scope, "reader");
+  const nothing = { leases: [], credentials: [] };
+  expect(await at.open().reap(nothing, request())).toEqual(nothing);
+  expect(readdirSync(join(at.home, "journal/github-app"))).toHaveLength(1);
+  const later = open({ ...at.options, now: () => Date.now() + 3_700_000 });
+  await later.reap(nothing, request(4_000_000));
+  expect(readdirSync(join(at.home, "journal/github-app"))).toEqual([]);
 });
 
 test("a token that has ended already is given back all the same", async () => {

@@ -68,6 +68,16 @@ test("a server gets a token of its own, which ends with it", async () => {
   expect([github.tokens.size, leftIn(home)]).toEqual([0, []]);
 });
 
+test("nothing is stored there: it is no default, and set says so", async () => {
+  const { cli, home } = await makeEntry();
+  expect(await cli("store", "default", "gh")).toMatchObject({
+    code: 77,
+    stderr: expect.stringContaining("store gh keeps nothing"),
+  });
+  const set = await mcpSecrets(["set", "mcp-secret://gh/x"], { env: home.env, cwd: home.work, input: "v" });
+  expect(set.code).toBeGreaterThan(63);
+});
+
 test("what is no token is refused with an example", async () => {
   const { cli } = await makeEntry();
   for (const text of ["reader", "reader=app", "reader=app:contents", "=app:contents=read"]) {
