@@ -65,19 +65,31 @@ function parseSettings({ settings: given, ref }: TargetOptions): IamSettings {
   return readSettingsAt(`rotation.${formatRef(ref)}`, given, (settings) => {
     const region = settings.text("region", (text) => /^[a-z0-9-]{3,40}$/.test(text)) ?? "us-east-1";
     const admin = settings.text("admin");
-    const endpoint = settings.text("endpoint", isAddress) ?? "https://iam.amazonaws.com";
-    const stsEndpoint = settings.text("stsEndpoint", isAddress) ?? `https://sts.${region}.amazonaws.com`;
+    const place = servicesOf(region);
+    const endpoint = settings.text("endpoint", isAddress) ?? place.iam;
+    const stsEndpoint = settings.text("stsEndpoint", isAddress) ?? place.sts;
     return {
       // As the API reference of CreateUser has it.
       user: settings.required("user", (text) => /^[\w+=,.@-]{1,64}$/.test(text)),
       idField: settings.text("idField", isSegment) ?? "access_key_id",
       secretField: settings.text("secretField", isSegment) ?? "secret_access_key",
-      iam: { name: "iam", endpoint, region, version: "2010-05-08" },
+      iam: { name: "iam", endpoint, region: place.iamRegion, version: "2010-05-08" },
       sts: { name: "sts", endpoint: stsEndpoint, region, version: "2011-06-15" },
       inactive: settings.number("inactive", 0, MOST_INACTIVE) ?? INACTIVE,
       ...(admin !== undefined && { admin: parseRef(admin) }),
     };
   });
+}
+
+/** IAM is one for a whole partition, and signed for where it is (AWS General Reference, "IAM endpoints and quotas"). */
+export function servicesOf(region: string): { readonly iam: string; readonly iamRegion: string; readonly sts: string } {
+  if (region.startsWith("cn-")) {
+    const sts = `https://sts.${region}.amazonaws.com.cn`;
+    return { iam: "https://iam.cn-north-1.amazonaws.com.cn", iamRegion: "cn-north-1", sts };
+  }
+  const sts = `https://sts.${region}.amazonaws.com`;
+  if (region.startsWith("us-gov-")) return { iam: "https://iam.us-gov.amazonaws.com", iamRegion: "us-gov-west-1", sts };
+  return { iam: "https://iam.amazonaws.com", iamRegion: "us-east-1", sts };
 }
 
 function readKey(ref: SecretRef, fields: Fields, { idField, secretField }: IamSettings): AwsKey {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Fields } from "../../../src/core/provider.ts";
 import { Secret } from "../../../src/core/secret.ts";
-import { open } from "../../../src/rotate/targets/aws-iam.ts";
+import { open, servicesOf } from "../../../src/rotate/targets/aws-iam.ts";
 import { awsQuery, membersIn, signedHeaders, textIn } from "../../../src/rotate/targets/aws/query.ts";
 import { type AwsServer, startMinistack, startMoto } from "../../servers/aws.ts";
 import { startFake } from "../../servers/fake-vault.ts";
@@ -227,6 +227,15 @@ test("where the right to make keys is missing, that is said and nothing was made
   });
   const failure = await failureOf(target().mint(rotation(current)));
   expect(failure).toMatchObject({ code: "target-refused", hint: expect.stringContaining("iam:CreateAccessKey") });
+});
+
+test("IAM is asked and signed for where its partition has it, STS in the region", () => {
+  const sts = (region: string, end = "") => `https://sts.${region}.amazonaws.com${end}`;
+  expect(["eu-central-1", "us-gov-east-1", "cn-northwest-1"].map(servicesOf)).toEqual([
+    { iam: "https://iam.amazonaws.com", iamRegion: "us-east-1", sts: sts("eu-central-1") },
+    { iam: "https://iam.us-gov.amazonaws.com", iamRegion: "us-gov-west-1", sts: sts("us-gov-east-1") },
+    { iam: "https://iam.cn-north-1.amazonaws.com.cn", iamRegion: "cn-north-1", sts: sts("cn-northwest-1", ".cn") },
+  ]);
 });
 
 test("settings are read strictly", () => {
