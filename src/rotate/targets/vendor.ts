@@ -31,6 +31,7 @@ export function open(options: TargetOptions): MintTarget {
   return {
     class: settings.contract.class,
     kind: "mint",
+    settling: SETTLING,
     ...(reuseRevokes !== undefined && { reuseRevokes }),
     ...(whenLost !== undefined && { whenLost }),
     mint: (request) => mint(vendor, request),
@@ -39,6 +40,9 @@ export function open(options: TargetOptions): MintTarget {
     retire: (old, request) => retire(vendor, old, request),
   };
 }
+
+/** A vendor is many machines: one of them may not know a new key yet. Milliseconds. */
+const SETTLING = 10_000;
 
 async function mint(vendor: Vendor, request: RotationRequest): Promise<Fields> {
   const { contract, settings, options } = vendor;
