@@ -140,10 +140,12 @@ function firstState(
   options: EngineOptions,
   begun: { readonly old: RotationState | undefined; readonly secret: WholeSecret; readonly startedAt: number },
 ): RotationState {
-  const last = begun.old?.last;
+  const { old } = begun;
+  const last = old?.last;
   return {
     phase: "claimed",
-    id: rotationId(options.random()),
+    // A claim that came to nothing may have left an empty file under its id.
+    id: old?.phase === "claimed" ? old.id : rotationId(options.random()),
     target: plan.targetName,
     startedAt: begun.startedAt,
     ...(plan.slot !== undefined && { slot: plan.slot }),

@@ -41,7 +41,8 @@ function setter(options: IssuerTargetOptions): Omit<SetTarget, "class" | "test" 
 
 function nextUser({ kind }: IssuerTargetOptions, { user }: Fields): Fields {
   if (kind !== "alternating") return {};
-  return { user: new Secret(user?.expose() === "app" ? "app_b" : "app") };
+  const name = user?.expose() ?? "app";
+  return { user: new Secret(name.endsWith("_b") ? name.slice(0, -2) : `${name}_b`) };
 }
 
 function minter(options: IssuerTargetOptions): Omit<MintTarget, "class" | "test" | "retire"> {
