@@ -28,7 +28,7 @@ export async function startFakeMysql(
   users: Readonly<Record<string, string>>,
   admins: readonly string[],
 ): Promise<FakeMysql> {
-  const accounts = new Map(
+  const accounts = new Map<string, Account>(
     Object.entries(users).map(([name, password]) => [
       name,
       { primary: nativeHash(password), plugin: "mysql_native_password", admin: admins.includes(name) },

@@ -77,6 +77,19 @@ describe("two users that take turns", () => {
     expect(await logsIn(server, loginOf(second))).toBe(true);
   });
 
+  withServer("an administrator that may do no more than it must", async ({ server }) => {
+    for (const user of ["least_a", "least_b", "rotator"]) await madeUser(server, user);
+    await query(server, "GRANT CREATE USER ON *.* TO rotator");
+    const admin = { "db/admin": { username: "rotator", password: "old-password" } };
+    const target = targetOf({ users: ["least_a", "least_b"], retire: "now" }, admin);
+    const first = fieldsOf({ username: "least_a", password: "old-password" });
+    const second = target.propose(requestOf(first));
+    await target.set(second, requestOf(first));
+    expect(await target.test(second, requestOf(first))).toEqual({ type: "valid" });
+    await target.retire(first, requestOf(second));
+    expect(await logsIn(server, loginOf(first))).toBe(false);
+  });
+
   withServer("lacking names what the new user may not do", async ({ server }) => {
     for (const user of ["rich", "poor"]) await madeUser(server, user);
     await query(server, "CREATE ROLE staff");
