@@ -1,10 +1,14 @@
-import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { Fields } from "../../../src/core/provider.ts";
 import { Secret } from "../../../src/core/secret.ts";
 import type { MintTarget } from "../../../src/rotate/target.ts";
 import { open } from "../../../src/rotate/targets/vendor.ts";
 import { CONTRACTS } from "../../../src/rotate/targets/vendors/table.ts";
+import { selfSigned } from "../../servers/certificate.ts";
+import { json, startFake } from "../../servers/fake-vault.ts";
 import { type FaultProxy, startFaultProxy } from "../../servers/fault-proxy.ts";
 import { startVendors, type Vendor, type VendorServer } from "../../servers/vendors.ts";
 import { apiOptions, failureOf, fields, rotation, shown } from "./api.ts";
@@ -275,6 +279,21 @@ describe("the table", () => {
       expect(text).toContain(`<${source}>`);
     }
   });
+});
+
+test("an instance of one's own is vouched for by an authority of one's own, and by nobody else", async () => {
+  const tls = selfSigned("localhost", ["subjectAltName=IP:127.0.0.1"]);
+  await using server = await startFake((_, response) => json(response, 200, { scopes: ["api"] }), tls);
+  const folder = mkdtempSync(join(tmpdir(), "vendor-ca-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const caFile = join(folder, "ca.pem");
+  writeFileSync(caFile, tls.cert);
+  const current = fields({ value: "glpat-x" });
+  const own = { endpoint: server.address };
+  const verdict = await target("gitlab-personal", own).test(current, rotation(current));
+  expect([verdict.type, server.seen]).toEqual(["unreachable", []]);
+  const trusted = target("gitlab-personal", { ...own, caFile });
+  expect(await trusted.test(current, rotation(current))).toEqual({ type: "valid" });
 });
 
 test("settings are read strictly", () => {
