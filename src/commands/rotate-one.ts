@@ -39,12 +39,14 @@ export interface Report {
   readonly restart: readonly string[];
   /** False where nothing was done, and nothing should have been. */
   readonly news: boolean;
+  /** True where the journal cannot be read: then there is nothing that could be settled. */
+  readonly damaged: boolean;
 }
 
 /** Rotates one secret, or goes on with it. Never throws for what one secret has: the others go on. */
 export async function rotateOne(world: World, job: Job): Promise<Report> {
   const { secret, error } = job;
-  const about = { reference: wholeName(secret.ref), target: secret.target };
+  const about = { reference: wholeName(secret.ref), target: secret.target, damaged: job.phase === "damaged" };
   if (error !== undefined) return { ...about, outcome: { type: "failed", error }, restart: [], news: true };
   try {
     const outcome = await engine(world, job);
@@ -129,7 +131,8 @@ async function restartsFor(world: World, { ref }: RotatedSecret, outcome: Outcom
   if (!isPromoted(outcome)) return [];
   const known = "version" in outcome ? outcome.version : undefined;
   const version = known ?? (await versionNow(world, ref));
-  return version === undefined ? [] : holdersBefore(world.launches, ref, version);
+  // Where the store counts no versions, whoever runs with the secret may have the old one.
+  return holdersBefore(world.launches, ref, version ?? Infinity);
 }
 
 /** What an engine of the store makes has no versions: whoever runs with it may have the old one. */

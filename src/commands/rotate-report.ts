@@ -79,9 +79,9 @@ export function reportTable(reports: readonly Report[]): string {
 /** The next command, or what a person must look at. */
 export function hintsOf(reports: readonly Report[]): readonly string[] {
   const hints = reports.flatMap((report) => {
-    const { reference, outcome, restart } = report;
+    const { reference, restart } = report;
     const again = restart.map((entry) => `restart ${entry}: it holds the old value of ${reference}`);
-    const advice = waitsForPerson(report) ? [retireHint(reference)] : adviceOf(reference, outcome);
+    const advice = waitsForPerson(report) ? [retireHint(reference)] : adviceOf(report);
     return [...again, ...advice];
   });
   return [...new Set(hints)].map(printable);
@@ -91,7 +91,12 @@ export function retireHint(reference: string): string {
   return `revoke the old value of ${reference} at its issuer, then mcp-secrets rotate ${reference} --retired`;
 }
 
-function adviceOf(reference: string, outcome: Report["outcome"]): readonly string[] {
+/** What a person does about a stuck one. */
+export function stuckHint(reference: string, check: string, damaged: boolean): string {
+  return damaged ? check : `${check}; then mcp-secrets rotate ${reference} --settle`;
+}
+
+function adviceOf({ reference, outcome, damaged }: Report): readonly string[] {
   switch (outcome.type) {
     case "failed":
       return outcome.error.hint === undefined ? [] : [outcome.error.hint];
@@ -99,7 +104,7 @@ function adviceOf(reference: string, outcome: Report["outcome"]): readonly strin
     case "adminRefused":
       return outcome.hint === undefined ? [] : [outcome.hint];
     case "stuck":
-      return [`${outcome.check}; then mcp-secrets rotate ${reference} --settle`];
+      return [stuckHint(reference, outcome.check, damaged)];
     case "rotated":
     case "draining":
     case "busy":

@@ -7,7 +7,7 @@ import { holdersBefore } from "../rotate/holders.ts";
 import { type RotatedSecret, wholeName } from "../rotate/settings.ts";
 import { type Exposed, readExposed, riskText } from "./exposures.ts";
 import { HUMAN, isPast } from "./rotate-one.ts";
-import { retireHint, timeOf } from "./rotate-report.ts";
+import { retireHint, stuckHint, timeOf } from "./rotate-report.ts";
 import { isResting, nextWork, readStandings, type Standing, workOf } from "./rotate-standing.ts";
 import { openWorld, rotatedSecret, type World } from "./rotation.ts";
 
@@ -153,7 +153,7 @@ function hintsFor({ standing, state, exposed, holders }: StatusRow): readonly st
   const name = wholeName(secret.ref);
   const hints = holders.map((entry) => `restart ${entry}: it holds an old value of ${name}`);
   if (error?.hint !== undefined) hints.push(error.hint);
-  if (status.problem !== undefined) hints.push(`${status.problem.check}; then mcp-secrets rotate ${name} --settle`);
+  if (status.problem !== undefined) hints.push(stuckHint(name, status.problem.check, status.phase === "damaged"));
   if (state === "exposed") hints.push("mcp-secrets rotate --exposed");
   if (state === "due") hints.push(secret.target === HUMAN ? `mcp-secrets rotate ${name}` : "mcp-secrets rotate --due");
   if (waitsForPerson(standing) || exposed.some((one) => one.state === "replaced")) hints.push(retireHint(name));

@@ -1,7 +1,7 @@
 import type { Context } from "../context.ts";
 import { type Exposed, readExposed, riskText } from "./exposures.ts";
 import { type Check, firstOf, ok, problem, warning } from "./check.ts";
-import { retireHint } from "./rotate-report.ts";
+import { retireHint, stuckHint } from "./rotate-report.ts";
 import { readStandings, type Standing } from "./rotate-standing.ts";
 import { isPersonDue, waitsForPerson } from "./rotate-status.ts";
 import { openWorld } from "./rotation.ts";
@@ -41,7 +41,7 @@ function standingChecks(standing: Standing, now: number): Check[] {
   const { problem: stuck, last } = status;
   if (stuck !== undefined) {
     return [
-      problem(name, `rotation is stuck: ${stuck.reason}`, `${stuck.check}; then mcp-secrets rotate ${name} --settle`),
+      problem(name, `rotation is stuck: ${stuck.reason}`, stuckHint(name, stuck.check, status.phase === "damaged")),
     ];
   }
   if (waitsForPerson(standing)) return [byHand(name)];

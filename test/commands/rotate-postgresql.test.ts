@@ -159,6 +159,29 @@ withServer("what runs with the old value is named, and drains", async ({ server 
   expect(published("rotate", taken().out)).toMatchObject({ outcome: "rotated", version: 2 });
 });
 
+withServer("what nobody can tell is stuck with 70, and ends when a person has mended it", async ({ server }) => {
+  const { context, taken, store } = await worldOf(server, ["lost"]);
+  const ref = "mcp-secret://local/db/lost";
+  await query(server, "ALTER ROLE lost PASSWORD 'somebody-else'; ALTER ROLE postgres CONNECTION LIMIT -1");
+  await query(server, "CREATE ROLE no_admin LOGIN PASSWORD 'x'");
+  const rule = { target: "postgresql", host: "127.0.0.1", port: server.port, database: "postgres", role: "lost" };
+  writeFileSync(join(context.home, "config.jsonc"), JSON.stringify({ rotation: { [ref]: { ...rule, maxAge: "1d" } } }));
+  const exit = await runRotate(context, [ref], { json: true });
+  const told = published("rotate", taken().out);
+  expect([exit, told]).toMatchObject([70, { outcome: "stuck", check: expect.any(String) }]);
+  expect(await passwordOf(context, "lost")).toBe("old-canary-lost");
+  expect(await runRotate(later(context, 9 * DAY), [], { due: true, json: true })).toBe(70);
+  expect(await runRotate(context, [ref], { settle: true })).toBe(70);
+
+  await query(server, "ALTER ROLE lost PASSWORD 'mended'");
+  await store.put?.("db/lost", { username: new Secret("lost"), password: new Secret("mended") }, { ifVersion: 1 });
+  taken();
+  expect(await runRotate(context, [ref], { settle: true })).toBe(0);
+  expect(await runRotate(context, [ref], { json: true })).toBe(0);
+  expect(taken().out).toContain('"outcome":"rotated"');
+  expect(await logsIn(server, { user: "lost", password: await passwordOf(context, "lost") })).toBe(true);
+});
+
 withServer(
   "a hundred in one run: a few at a time, and those that fail stop no others",
   { timeout: 300_000 },
