@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Context } from "../context.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { configState, writeDue } from "../rotate/due.ts";
+import { BY_LAUNCH } from "../rotate/trigger.ts";
 import { showPlan } from "./rotate-plan.ts";
 import { jobOf, nextWork, readStandings, type Standing, workOf } from "./rotate-standing.ts";
 import { workOn } from "./rotate-work.ts";
@@ -41,6 +42,10 @@ async function planDue(context: Context, options: DueOptions): Promise<number> {
 async function workOnDue(context: Context, options: DueOptions): Promise<number> {
   const config = configState(context);
   const world = openWorld(context);
+  if (world.settings.trigger === "cron" && context.env[BY_LAUNCH] !== undefined) {
+    writeDue(context, config, undefined);
+    return EXIT.ok;
+  }
   const standings = await readStandings(world, world.settings.secrets);
   const now = context.now();
   const due = dueOf(standings, now);

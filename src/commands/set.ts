@@ -23,8 +23,8 @@ export async function runSet(context: Context, text: string): Promise<number> {
   const provider = await openStore(context, ref.store);
   const value = await readValue(context, ref);
   const { version, changed } = await replaceField(context, provider, ref, value);
-  await markReplaced(context, { ref, version, changed }, context.now());
   appendAudit(context, { event: "stored", outcome: "ok", refs: [formatRef(ref)] });
+  await markReplaced(context, { ref, version, changed }, context.now());
   context.terminal.out(`${formatRef(ref)} is stored, version ${version}\n`);
   return EXIT.ok;
 }

@@ -1,4 +1,5 @@
-import { basename, dirname, posix } from "node:path";
+import { basename, dirname, join, posix } from "node:path";
+import type { Files } from "../core/files.ts";
 import { inParallel } from "../core/parallel.ts";
 import type { MarkPlace } from "./marks.ts";
 
@@ -14,7 +15,7 @@ export interface RiskPlace {
   readonly platform: NodeJS.Platform;
   readonly userHome: string;
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly files: { realpath(path: string): string; readIfExists(path: string): Buffer | undefined };
+  readonly files: Pick<Files, "look" | "realpath" | "readIfExists">;
   readonly run: (
     command: string,
     args: readonly string[],
@@ -47,7 +48,9 @@ export function worstRisk(places: readonly MarkPlace[], risks: ReadonlyMap<strin
  * Asks git about the path alone, never about a value. In a repository of somebody else nothing of its own settings may
  * start a program: no pager, no monitor, no check of signatures, no fetching of what a partial clone lacks.
  */
-async function isCommitted({ run, env, userHome }: RiskPlace, config: string): Promise<boolean> {
+async function isCommitted(place: RiskPlace, config: string): Promise<boolean> {
+  const { run, env, userHome } = place;
+  if (!isInRepository(place, dirname(config))) return false;
   const calm = ["-c", "core.fsmonitor=false", "-c", "log.showSignature=false", "--no-pager", "-C", dirname(config)];
   const question = ["log", "--all", "--oneline", "--max-count=1", "--", basename(config)];
   const { exit, stdout } = await run("git", [...calm, ...question], GIT_TIMEOUT, {
@@ -59,6 +62,13 @@ async function isCommitted({ run, env, userHome }: RiskPlace, config: string): P
     LC_ALL: "C",
   });
   return exit === 0 && stdout.trim() !== "";
+}
+
+/** A folder, or a file in a work tree or a submodule. Most configs are in none, and git is not started for them. */
+function isInRepository({ files }: Pick<RiskPlace, "files">, folder: string): boolean {
+  if (files.look(join(folder, ".git")) !== undefined) return true;
+  const above = dirname(folder);
+  return above !== folder && isInRepository({ files }, above);
 }
 
 /** Folders of the services that copy what is in them, as their programs name them. */

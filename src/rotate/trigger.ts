@@ -11,6 +11,8 @@ export interface TriggerPlace extends DuePlace {
   readonly loadProcesses: () => Promise<Pick<Processes, "detach">>;
 }
 
+/** Tells `rotate --due` that a launch has started it, which the settings may not want. */
+export const BY_LAUNCH = "MCPS_BY_LAUNCH";
 /** Seconds that a server has for its own start before the work begins. */
 const HEAD_START = 3;
 
@@ -31,7 +33,7 @@ export async function startDueWork(place: TriggerPlace): Promise<void> {
 }
 
 function dueScript({ self, home, userHome }: TriggerPlace): string {
-  const env = [`HOME=${userHome}`, `MCPS_HOME=${home}`].map(quote).join(" ");
+  const env = [`HOME=${userHome}`, `MCPS_HOME=${home}`, `${BY_LAUNCH}=1`].map(quote).join(" ");
   const words = [...self, "rotate", "--due"].map(quote).join(" ");
   return `trap '' HUP INT QUIT TERM PIPE\n{ sleep ${HEAD_START}; exec /usr/bin/env ${env} ${words}; } </dev/null &\n`;
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { runPs } from "../../src/commands/ps.ts";
@@ -159,11 +159,25 @@ withServer("what runs with the old value is named, and drains", async ({ server 
   expect(published("rotate", taken().out)).toMatchObject({ outcome: "rotated", version: 2 });
 });
 
+withServer("where the settings leave it to cron, what a launch has started does nothing", async ({ server }) => {
+  const { context, taken } = await worldOf(server, ["cron_only"]);
+  const path = join(context.home, "config.jsonc");
+  const { rotation } = JSON.parse(readFileSync(path, "utf8"));
+  writeFileSync(path, JSON.stringify({ rotation: { trigger: "cron", ...rotation } }));
+  const month = later(context, 31 * DAY);
+  expect(await runRotate({ ...month, env: { ...month.env, MCPS_BY_LAUNCH: "1" } }, [], { due: true, json: true })).toBe(
+    0,
+  );
+  expect(taken()).toEqual({ out: "", err: "" });
+  expect(readFileSync(join(context.home, "rotation", "due"), "utf8")).toMatch(/ never$/);
+  expect(await runRotate(month, [], { due: true, json: true })).toBe(0);
+  expect(taken().out).toContain('"outcome":"rotated"');
+});
+
 withServer("what nobody can tell is stuck with 70, and ends when a person has mended it", async ({ server }) => {
   const { context, taken, store } = await worldOf(server, ["lost"]);
   const ref = "mcp-secret://local/db/lost";
-  await query(server, "ALTER ROLE lost PASSWORD 'somebody-else'; ALTER ROLE postgres CONNECTION LIMIT -1");
-  await query(server, "CREATE ROLE no_admin LOGIN PASSWORD 'x'");
+  await query(server, "ALTER ROLE lost PASSWORD 'somebody-else'");
   const rule = { target: "postgresql", host: "127.0.0.1", port: server.port, database: "postgres", role: "lost" };
   writeFileSync(join(context.home, "config.jsonc"), JSON.stringify({ rotation: { [ref]: { ...rule, maxAge: "1d" } } }));
   const exit = await runRotate(context, [ref], { json: true });

@@ -74,7 +74,7 @@ test("a launch starts it once, in a shell that gets paths and no environment, an
   await startDueWork(launch);
   expect(scripts).toHaveLength(1);
   expect(scripts[0]).toContain(
-    `exec /usr/bin/env 'HOME=/home/it'\\''s' 'MCPS_HOME=${at.home}' '/node' '/launcher.cjs' 'rotate' '--due'`,
+    `exec /usr/bin/env 'HOME=/home/it'\\''s' 'MCPS_HOME=${at.home}' 'MCPS_BY_LAUNCH=1' '/node' '/launcher.cjs' 'rotate' '--due'`,
   );
   const broken = { ...launch, now: () => NOW + 3_600_000, loadProcesses: () => Promise.reject(new Error("no")) };
   await expect(startDueWork(broken)).resolves.toBeUndefined();
