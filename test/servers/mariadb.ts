@@ -43,7 +43,7 @@ export async function startMariaDb(password: string, options: MariaDbOptions = {
   if (place === undefined) return undefined;
   const folder = mkdtempSync(join(tmpdir(), "mariadb-"));
   const owner = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
-  const program = owner.uid === undefined ? place : copied(place, folder);
+  const program = runs(place, owner) ? place : copied(place, folder);
   const env = {
     PATH: `${join(program.usr, "bin")}:${process.env["PATH"]}`,
     HOME: folder,
@@ -127,7 +127,12 @@ function unpack(folder: string): boolean {
   return done;
 }
 
-/** A place that nobody may read: the cache may be below a home that is closed to others. */
+function runs({ usr, libraries }: Programs, owner: { readonly uid?: number; readonly gid?: number }): boolean {
+  const env = { LD_LIBRARY_PATH: libraries };
+  return spawnSync(join(usr, "sbin/mariadbd"), ["--version"], { ...owner, env }).status === 0;
+}
+
+/** In a place that others may read: the cache may be below a home that is closed to them. */
 function copied({ usr, libraries }: Programs, folder: string): Programs {
   if (usr === "/usr") return { usr, libraries };
   const root = join(folder, "program");

@@ -19,7 +19,7 @@ export async function withLimits<T>(
       giveUp();
     };
   });
-  const timer = setTimeout(stop, timeout);
+  const timer = setTimeout(stop, Math.min(timeout, LONGEST));
   signal?.addEventListener("abort", stop);
   try {
     return await Promise.race([run(), over]);
@@ -28,6 +28,9 @@ export async function withLimits<T>(
     signal?.removeEventListener("abort", stop);
   }
 }
+
+/** Milliseconds: what a timer can wait for; more would be none. */
+const LONGEST = 2 ** 31 - 1;
 
 /** Says farewell; a server that is gone never answers it. */
 export async function endInTime(end: () => Promise<unknown>): Promise<void> {

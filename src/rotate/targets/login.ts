@@ -130,9 +130,11 @@ function find(fields: Fields, { username, password, schemes }: LoginPlaces) {
     if (url !== undefined) urls.set(field, url);
   }
   const has = (field: string) => Object.hasOwn(fields, field) && !urls.has(field);
+  // A URL without a password, or of another system, is none: it would be lost.
+  const isPassword = (field: string) => has(field) && !/^[a-z][a-z0-9+.:-]*:\/\//i.test(fields[field]?.expose() ?? "");
   return {
     userField: [username ?? USERNAMES].flat().find(has),
-    passwordField: [password ?? PASSWORDS].flat().find(has),
+    passwordField: password === undefined ? PASSWORDS.find(isPassword) : [password].find(has),
     urls,
   };
 }
