@@ -27,7 +27,7 @@ const NOBODY = 65534;
 
 /**
  * Starts a real PostgreSQL on a free port of loopback, with one superuser that logs in by password only (SCRAM).
- * undefined where no server program is found and none can be installed.
+ * undefined where no server program is found and none can be installed, or it knows no TLS and is to have it.
  */
 export async function startPostgres(password: string, options: PostgresOptions = {}): Promise<Postgres | undefined> {
   const folder = mkdtempSync(join(tmpdir(), "postgres-"));
@@ -62,7 +62,14 @@ export async function startPostgres(password: string, options: PostgresOptions =
   const server = spawn(join(bin, "postgres"), args, { ...start, stdio: ["ignore", "ignore", "pipe"] });
   let log = "";
   server.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
-  await ready(server);
+  try {
+    await ready(server);
+  } catch (error) {
+    rmSync(folder, { recursive: true });
+    // As the one of the Python package.
+    if (log.includes("SSL is not supported by this build")) return undefined;
+    throw error;
+  }
   return {
     port,
     user: "postgres",
