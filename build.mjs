@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { build } from "esbuild";
 
 /**
@@ -13,9 +14,17 @@ const chunks = {
   thread: "providers/local/thread.ts",
   vault: "providers/vault/provider.ts",
   aws: "providers/aws/provider.ts",
+  "github-app": "providers/github-app/provider.ts",
+  "target-postgresql": "src/rotate/targets/postgresql.ts",
+  "target-mysql": "src/rotate/targets/mysql.ts",
+  "target-redis": "src/rotate/targets/redis.ts",
 };
 const NOTHING = "./providers/vault/nothing.cjs";
 const version = JSON.stringify(process.env["npm_package_version"]);
+/** Optional dependencies, each in the chunk of its target, which says so where its driver was not there to be built in. */
+const drivers = ["pg", "mysql2", "@redis/client"];
+/** What drivers use where it happens to be installed. */
+const natives = ["pg-native", "pg-cloudflare", "@node-rs/xxhash", "@opentelemetry/api"];
 
 const options = {
   outdir: "dist",
@@ -25,12 +34,16 @@ const options = {
   format: "cjs",
   target: "node20.19",
   mainFields: ["module", "main"],
-  external: Object.keys(chunks).map((name) => `./${name}.cjs`),
+  external: [...Object.keys(chunks).map((name) => `./${name}.cjs`), ...natives, ...drivers.filter(isMissing)],
   alias: {
     "#keeper": "./keeper.cjs",
     "#settings": "./settings.cjs",
     "#vault": "./vault.cjs",
     "#aws": "./aws.cjs",
+    "#github-app": "./github-app.cjs",
+    "#target-postgresql": "./target-postgresql.cjs",
+    "#target-mysql": "./target-mysql.cjs",
+    "#target-redis": "./target-redis.cjs",
     // node-vault loads all of them, and with our transport, our check and no commands calls none (TLS of our own is
     // imported as node:https): 85 of its 95 ms at start.
     axios: NOTHING,
@@ -53,3 +66,12 @@ require = (id) => id.startsWith("./") ? chunks.load(id) : nodeRequire(id);
 
 await build({ ...options, entryPoints: chunks });
 await build({ ...options, entryPoints: { snapshot: "src/fast/snapshot.ts" }, banner: { js: REQUIRE } });
+
+function isMissing(name) {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return false;
+  } catch {
+    return true;
+  }
+}

@@ -33,6 +33,8 @@ function build({ terminal, context, done }: Wiring): Command {
     // Errors are told by `report`, in one form for all.
     .configureOutput({ writeOut: terminal.out, writeErr: terminal.err, outputError: () => {} })
     .exitOverride()
+    // What stands behind a command is that command's: `rotate` and `rotate status` both have --json.
+    .enablePositionalOptions()
     .hook("preAction", async (_, command) => {
       if (WITHOUT_SAFE_HOME.includes(command.name())) return;
       (await import("./launch/home.ts")).checkHome(context());
@@ -108,6 +110,7 @@ function build({ terminal, context, done }: Wiring): Command {
     .action(async (entry, options) => end((await import("./commands/reap.ts")).runRevoke(context(), entry, options)));
 
   addStoreCommands(command("store", "set up where secrets are kept"), context, end);
+  addRotateCommands(command("rotate", "replace secrets where they were issued"), context, end);
 
   command("doctor", "tell what is wrong, and the next command")
     .option("--fix", "mend what can be mended")
@@ -132,7 +135,7 @@ function addStoreCommands(store: Command, context: () => Context, end: (exit: Pr
     .command("add")
     .description("set up a store in config.jsonc; secrets stay in their files")
     .argument("<name>", "as references will name it")
-    .requiredOption("--provider <kind>", "vault or aws")
+    .requiredOption("--provider <kind>", "vault, aws or github-app")
     .option("--address <url>", "a node of the cluster (may be repeated)", repeat)
     .option("--namespace <path>", "the namespace of the vault")
     .option("--ca-file <file>", "PEM of the authorities that may vouch for the server")
@@ -156,11 +159,15 @@ function addStoreCommands(store: Command, context: () => Context, end: (exit: Pr
     .option("--role-arn <arn>", "a role that is assumed to reach the secrets")
     .option("--external-id <id>", "for that role")
     .option("--kms-key-id <id>", "the key of new secrets")
-    .option("--endpoint <url>", "a VPC endpoint of Secrets Manager")
+    .option("--endpoint <url>", "a VPC endpoint of Secrets Manager, or the API of a GitHub Enterprise Server")
     .option("--sts-endpoint <url>", "and of STS")
     .option("--imds", "take credentials of the machine, where it is one of EC2")
     .option("--owner <text>", "a tag for new secrets: who answers for them")
     .option("--assume <name=arn>", "a role for servers, as mcp-secret://STORE/role/NAME (may be repeated)", repeat)
+    .option("--app <id>", "the client id of a GitHub App")
+    .option("--installation <number>", "of the app, where the repositories are")
+    .option("--key-ref <reference>", "the app's private key in the local store")
+    .option("--token <name=repositories:permissions>", "NAME=REPO,…:PERMISSION=read,… (may be repeated)", repeat)
     .action(async (name, options) => end((await load()).runStoreAdd(context(), name, options)));
   store
     .command("list")
@@ -187,9 +194,40 @@ function addStoreCommands(store: Command, context: () => Context, end: (exit: Pr
     .action(async (options) => end((await load()).runStorePolicy(context(), options)));
 }
 
+function addRotateCommands(
+  rotate: Command,
+  context: () => Context,
+  end: (exit: Promise<number>) => Promise<void>,
+): void {
+  rotate
+    .enablePositionalOptions()
+    .argument("[reference...]", "mcp-secret://STORE/PATH")
+    .option("--due", "what the settings say, and what was begun: for cron")
+    .option("--exposed", "what was in plaintext, the worst first")
+    .option("--dry-run", "show what would be done")
+    .option("--guide", "print what a person does, and do nothing")
+    .option("--retired", "note your word that the old value is dead")
+    .option("--settle", "note your word that what was stuck is mended, once the value logs in")
+    .option("--json", "print one line of JSON for each secret")
+    .action(async (refs, options) => end((await import("./commands/rotate.ts")).runRotate(context(), refs, options)));
+  rotate
+    .command("status")
+    .description("tell the state, age, next turn and last result of each secret, and who holds an old value")
+    .option("--json", "print it as JSON")
+    .action(async (options) => end((await import("./commands/rotate-status.ts")).runRotateStatus(context(), options)));
+  rotate
+    .command("install-cron")
+    .description("print what makes the system start rotate --due, or put it there")
+    .option("--for <scheduler>", "crontab, systemd, launchd or schtasks; this platform's where none is named")
+    .option("--write", "put it there")
+    .option("--json", "print it as JSON")
+    .action(async (options) => end((await import("./commands/rotate-cron.ts")).runInstallCron(context(), options)));
+}
+
 function completable(command: Command): Completable {
   const options = command.options.flatMap(({ long }) => long ?? []);
-  return { name: command.name(), description: command.description(), options };
+  const commands = command.commands.map((inner) => inner.name());
+  return { name: command.name(), description: command.description(), options, commands };
 }
 
 /**

@@ -2,12 +2,14 @@ import { randomBytes } from "node:crypto";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Files } from "./core/files.ts";
+import type { Http } from "./core/http.ts";
 import type { Lock } from "./core/lock.ts";
+import type { Owner, OwnerState } from "./core/owner.ts";
 import type { Thread, Threads } from "./core/threads.ts";
 import { createFiles } from "./io/files.ts";
 import { findHomes } from "./io/home.ts";
 import { createLock } from "./io/locks.ts";
-import { parentProgram, startOfProcess } from "./io/owner.ts";
+import { ownerOf, parentProgram, realProcesses, startOfProcess, stateOf } from "./io/owner.ts";
 import type { Answer } from "./io/programs.ts";
 import { replacer } from "./io/replace.ts";
 import { type Terminal, realTerminal } from "./io/terminal.ts";
@@ -39,6 +41,9 @@ export interface Context {
   readonly parentProgram: () => string | undefined;
   /** When a running process started, as the system counts; empty where it does not tell; undefined where none runs. */
   readonly startOf: (pid: number) => string | undefined;
+  /** This process, for a claim that others may see. */
+  readonly owner: () => Owner;
+  readonly stateOf: (owner: Owner) => OwnerState;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Milliseconds. */
@@ -51,6 +56,7 @@ export interface Context {
   readonly terminal: Terminal;
   /** Runs a program without a shell for its answer; `timeout` in milliseconds. */
   readonly run: (command: string, args: readonly string[], timeout: number, env?: Environment) => Promise<Answer>;
+  readonly http: Http;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -77,6 +83,8 @@ export function realContext(terminal = realTerminal()): Context {
     },
     parentProgram,
     startOf: startOfProcess,
+    owner: () => ownerOf(process.pid, Date.now(), realProcesses(Date.now)),
+    stateOf: (owner) => stateOf(owner, realProcesses(Date.now)),
     now: Date.now,
     sleep: (time) => new Promise((resolve) => setTimeout(resolve, time)),
     random,
@@ -87,6 +95,10 @@ export function realContext(terminal = realTerminal()): Context {
     run: async (command, args, timeout, programEnv) => {
       const { runProgram } = await import("./io/programs.ts");
       return runProgram(command, args, { timeout, ...(programEnv === undefined ? {} : { env: programEnv }) });
+    },
+    http: async (call) => {
+      const { createHttp } = await import("./io/http.ts");
+      return createHttp(Date.now)(call);
     },
   };
 }

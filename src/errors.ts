@@ -57,6 +57,11 @@ export type ErrorCode =
   | "locked"
   | "not-restorable"
   | "some-failed"
+  /** The system in which a secret is rotated: not reached, said no, or its answer never came. */
+  | "target-unreachable"
+  | "target-refused"
+  | "target-lost"
+  | "rotation-stuck"
   | "cannot-execute"
   | "command-not-found"
   | "bug";
@@ -91,6 +96,10 @@ const exitOf: Record<ErrorCode, number> = {
   locked: EXIT.tryLater,
   "not-restorable": EXIT.tryLater,
   "some-failed": EXIT.findings,
+  "target-unreachable": EXIT.tryLater,
+  "target-refused": EXIT.refused,
+  "target-lost": EXIT.tryLater,
+  "rotation-stuck": EXIT.stuck,
   "cannot-execute": EXIT.cannotExecute,
   "command-not-found": EXIT.notFound,
   bug: EXIT.bug,

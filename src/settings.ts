@@ -29,7 +29,7 @@ interface Place {
 }
 
 const LOCAL = "local";
-const CONFIGURED: readonly ProviderName[] = ["vault", "aws"];
+const CONFIGURED: readonly ProviderName[] = ["vault", "aws", "github-app"];
 
 /** @throws UserError config-invalid */
 export function readSettings(place: Place): Settings {
@@ -44,6 +44,12 @@ export function readSettings(place: Place): Settings {
     throw invalid("defaultStore names no store");
   }
   return { stores: named, defaultStore };
+}
+
+/** The plain value of one member of `config.jsonc`; undefined where it has none. @throws UserError config-invalid */
+export function readMember(place: Place, name: string): unknown {
+  const member = readRoot(place)?.members.get(name)?.value;
+  return member === undefined ? undefined : valueOf(member);
 }
 
 /** The text of `config.jsonc` with one more store. @throws UserError usage where the name is taken */

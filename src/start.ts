@@ -3,6 +3,7 @@ import { writeSync } from "node:fs";
 import { constants, hostname } from "node:os";
 import { join } from "node:path";
 import { parseRun, type RunContext, runServer } from "./commands/run.ts";
+import type { Http } from "./core/http.ts";
 import { UserError } from "./errors.ts";
 import { turnCoresOff } from "./io/cores.ts";
 import { createFiles } from "./io/files.ts";
@@ -70,7 +71,8 @@ export function launchContext({ folder, keep }: Program): RunContext {
   const files = createFiles({ platform, random });
   const lock = createLock({ pid, now: Date.now, random });
   const replace = replacer(keep);
-  const host = { ...homes, files, lock, now: Date.now, platform, hostname: hostname(), random };
+  const http: Http = async (call) => (await import("./io/http.ts")).createHttp(Date.now)(call);
+  const host = { ...homes, files, lock, now: Date.now, platform, hostname: hostname(), random, http };
   return {
     env,
     platform,

@@ -1,5 +1,6 @@
 import { loadSeal, providers } from "../providers/index.ts";
 import type { Context } from "./context.ts";
+import { withoutJournals } from "./core/journal.ts";
 import type { Provider } from "./core/provider.ts";
 import type { SecretRef } from "./core/ref.ts";
 import type { Seal } from "./core/seal.ts";
@@ -11,7 +12,7 @@ import type { StoreSettings } from "./settings.ts";
 /** What a store gets of the Context. */
 export type StoreHost = Pick<
   Context,
-  "home" | "files" | "lock" | "now" | "userHome" | "platform" | "hostname" | "random"
+  "home" | "files" | "lock" | "now" | "userHome" | "platform" | "hostname" | "random" | "http"
 > &
   Partial<Pick<Context, "threads">>;
 
@@ -34,7 +35,7 @@ export async function openStore(host: StoreHost, name: string): Promise<Provider
   const { provider, settings } = name === LOCAL.name ? LOCAL : await findStore(host, name);
   const { open } = await providers[provider]();
   const { home, files, lock, now, userHome, platform, hostname, threads } = host;
-  return open({
+  const opened: Provider = await open({
     store: name,
     home,
     files,
@@ -46,9 +47,11 @@ export async function openStore(host: StoreHost, name: string): Promise<Provider
     host: hostname,
     chance: () => chanceOf(host.random()),
     lookUp: (ref) => lookUp(host, ref),
+    http: host.http,
     openSeal: () => openSeal(host),
     ...(threads === undefined ? {} : { threads }),
   });
+  return withoutJournals(opened);
 }
 
 /** For backups: of the local store's key, whatever store is used. */

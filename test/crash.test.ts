@@ -50,13 +50,13 @@ interface Scenario {
 }
 
 const SCENARIOS: readonly Scenario[] = [
-  { name: "migrate", args: ["migrate", "--config", "config.json", "--yes"], after: referencesResolve },
+  { name: "migrate", args: ["migrate", "--config", "config.json", "--yes"], after: migratedAndMarked },
   {
     name: "migrate into a store that is there",
     args: ["migrate", "--config", "config.json", "--yes"],
     before: (home) => put(home, "mcp-secret://local/mail/BIG", "crash-canary-big-3"),
     after: async (home) => {
-      await referencesResolve(home);
+      await migratedAndMarked(home);
       expect(await shown(home, "mcp-secret://local/mail/BIG")).toBe("crash-canary-big-3");
     },
   },
@@ -158,6 +158,15 @@ async function holds(home: Home, scenario: Scenario, states: States, when: strin
 async function referencesResolve(home: Home): Promise<void> {
   for (const [ref, value] of Object.entries(VALUES)) {
     if (config(home).includes(ref)) expect(await shown(home, ref)).toBe(value);
+  }
+}
+
+/** Whatever was in plaintext and is no more is known to have been. */
+async function migratedAndMarked(home: Home): Promise<void> {
+  await referencesResolve(home);
+  const marks = join(home.home, ".mcp-secrets", "rotation", "exposed.json");
+  for (const ref of ["mcp-secret://local/mail/MAIL_TOKEN", "mcp-secret://local/shop/API_KEY"]) {
+    if (config(home).includes(ref)) expect(readFileSync(marks, "utf8")).toContain(ref);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ResolveRequest, SecretSummary, StoredValue } from "../../src/core/provider.ts";
+import type { ResolveRequest, SecretSummary, StoredValue, WholeSecret } from "../../src/core/provider.ts";
 import { isSegment } from "../../src/core/ref.ts";
 import type { SecretsApi } from "./client.ts";
 import { isRolePath, nameOf } from "./names.ts";
@@ -44,6 +44,20 @@ export async function describeSecret(
   if (reading === undefined) return undefined;
   if (isRead(reading)) return summaryOf(path, reading);
   if (reading.code === "secret-not-found" || reading.code === "secret-deleted") return undefined;
+  throw reading;
+}
+
+/** Every field of one secret; undefined where nothing is there. @throws UserError secret-deleted, secret-corrupt */
+export async function readWhole(
+  { store, api, settings }: Catalog,
+  path: string,
+  request: ResolveRequest,
+): Promise<WholeSecret | undefined> {
+  const name = nameOf(store, settings.prefix, path);
+  const reading = (await readSecrets(store, api, [name], request)).get(name);
+  if (reading === undefined) return undefined;
+  if (isRead(reading)) return { fields: Object.fromEntries(reading.fields), version: reading.version };
+  if (reading.code === "secret-not-found") return undefined;
   throw reading;
 }
 

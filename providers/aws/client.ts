@@ -12,8 +12,11 @@ import {
   ListSecretsCommand,
   type ListSecretsCommandInput,
   type ListSecretsCommandOutput,
+  ListSecretVersionIdsCommand,
+  type ListSecretVersionIdsCommandOutput,
   PutSecretValueCommand,
   type PutSecretValueCommandInput,
+  RotateSecretCommand,
   SecretsManagerClient,
   UpdateSecretVersionStageCommand,
   type UpdateSecretVersionStageCommandInput,
@@ -34,6 +37,10 @@ export interface SecretsApi {
   moveStage(input: UpdateSecretVersionStageCommandInput, request: ResolveRequest): Promise<void>;
   list(input: ListSecretsCommandInput, request: ResolveRequest): Promise<ListSecretsCommandOutput>;
   remove(input: DeleteSecretCommandInput, request: ResolveRequest): Promise<void>;
+  /** The versions that have labels, with their times. */
+  versions(name: string, request: ResolveRequest): Promise<ListSecretVersionIdsCommandOutput>;
+  /** The same `token` twice starts one rotation. */
+  rotate(name: string, token: string, request: ResolveRequest): Promise<void>;
   close(): void;
 }
 
@@ -77,6 +84,15 @@ export function createSecretsApi(settings: ClientSettings, calls: Calls): Secret
     remove: async (input, request) => {
       await send({ operation: "DeleteSecret", target: input.SecretId ?? "" }, request, (options) =>
         client.send(new DeleteSecretCommand(input), options),
+      );
+    },
+    versions: (name, request) =>
+      send({ operation: "ListSecretVersionIds", target: name }, request, (options) =>
+        client.send(new ListSecretVersionIdsCommand({ SecretId: name, MaxResults: 100 }), options),
+      ),
+    rotate: async (name, token, request) => {
+      await send({ operation: "RotateSecret", target: name }, request, (options) =>
+        client.send(new RotateSecretCommand({ SecretId: name, ClientRequestToken: token }), options),
       );
     },
     close: () => client.destroy(),

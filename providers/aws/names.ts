@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isJournal, secretOf } from "../../src/core/journal.ts";
 import { UserError } from "../../src/errors.ts";
 
 /** The first segment of references to roles; no secret lies there. */
@@ -17,7 +18,8 @@ export function nameOf(store: string, prefix: string, path: string): string {
       hint: `name a path that does not begin with ${ROLE_FOLDER}/`,
     });
   }
-  const name = `${prefix}${path}`;
+  // A name there has no `~`; and no reference has `=`, so that the journal of a rotation meets no other secret.
+  const name = isJournal(path) ? `${prefix}${secretOf(path)}=rotation` : `${prefix}${path}`;
   if (name.length <= MOST_NAME && !name.includes("~")) return name;
   throw new UserError("reference-invalid", `store ${store}: Secrets Manager takes no name like ${name.slice(0, 80)}`, {
     hint: `a name there has ${MOST_NAME} characters at most and no ~`,

@@ -2,12 +2,13 @@ import { inParallel } from "../../src/core/parallel.ts";
 import type { Provider, ResolvedSecret, ResolveRequest, StoreOptions } from "../../src/core/provider.ts";
 import { formatRef, type SecretRef } from "../../src/core/ref.ts";
 import { UserError } from "../../src/errors.ts";
-import { describeSecret, listSecrets, readAllValues, removeSecret } from "./catalog.ts";
+import { describeSecret, listSecrets, readAllValues, readWhole, removeSecret } from "./catalog.ts";
 import { createLogin, type Login } from "./login.ts";
 import { isRolePath, nameOf } from "./names.ts";
 import { rightsFor, rightsText } from "./policy.ts";
 import { resolveSecrets } from "./resolve.ts";
 import { resolveRole, roleGroups, roleOf } from "./roles.ts";
+import { rotationOf } from "./rotation.ts";
 import { openScope } from "./scope.ts";
 import { parseAwsSettings } from "./settings.ts";
 import { tokenKey } from "./versions.ts";
@@ -20,7 +21,7 @@ const COMMAND_TIME = 30_000;
  * A store in AWS Secrets Manager, and roles of STS.
  * @throws UserError config-invalid
  */
-export function open(options: StoreOptions): Required<Omit<Provider, "folder" | "putAll">> {
+export function open(options: StoreOptions): Required<Omit<Provider, "folder" | "putAll" | "checkRetention">> {
   const { store, now } = options;
   const settings = parseAwsSettings(store, options.settings);
   const login = createLogin(options, settings);
@@ -36,10 +37,12 @@ export function open(options: StoreOptions): Required<Omit<Provider, "folder" | 
     list: () => listSecrets(catalog, request()),
     readAll: () => readAllValues(catalog, request()),
     describe: (path) => describeSecret(catalog, path, request()),
+    read: (path, asked) => readWhole(catalog, path, asked),
     remove: (path) => removeSecret(catalog, path, request()),
     scope: async (launch, _, journal) => openScope(login, launch, journal),
     // STS takes nothing back: what a dead launch had ends by itself.
     reap: async () => ({ leases: [], credentials: [] }),
+    rotation: (path, given) => rotationOf({ ...catalog, now }, path, given),
     policyFor: (_, refs) => rightsText(rightsFor(store, settings, refs)),
     check: async (asked) => (await import("./check.ts")).checkStore(login, asked),
     close: () => login.close(),

@@ -6,6 +6,7 @@ import type {
   ResolvedSecret,
   SecretSummary,
   StoredValue,
+  WholeSecret,
 } from "../../src/core/provider.ts";
 import { type SecretRef, fieldOf, formatRef } from "../../src/core/ref.ts";
 import { Secret } from "../../src/core/secret.ts";
@@ -28,7 +29,7 @@ import {
   writing,
 } from "./store.ts";
 
-type Capability = "resolve" | "put" | "putAll" | "list" | "readAll" | "describe" | "remove";
+type Capability = "resolve" | "put" | "putAll" | "list" | "readAll" | "describe" | "read" | "remove";
 
 /** The local store: age files below `local/` in the home of mcp-secrets. Needs no set-up. */
 export function open(options: ProviderOptions): Required<Pick<Provider, Capability>> {
@@ -40,6 +41,7 @@ export function open(options: ProviderOptions): Required<Pick<Provider, Capabili
     list: async () => (await everything(store)).flatMap(({ path, loaded }) => summaryIfThere(path, loaded) ?? []),
     readAll: async () => (await everything(store)).flatMap(({ path, loaded }) => valuesOf(path, loaded)),
     describe: async (path) => summaryOf(path, load(store, path)),
+    read: async (path) => wholeOf(load(store, path)),
     remove: async (path) => writing(store, path, () => remove(store, path)),
   };
 }
@@ -115,6 +117,12 @@ function summaryOf(path: string, document: SecretDocument | undefined): SecretSu
   const { fields, createdAt } = currentOf(document);
   const version = document.stages.current;
   return { path, fields: Object.keys(fields).toSorted(), version, updatedAt: Date.parse(createdAt) };
+}
+
+function wholeOf(document: SecretDocument | undefined): WholeSecret | undefined {
+  if (document === undefined) return undefined;
+  const fields = Object.entries(currentOf(document).fields).map(([name, value]) => [name, new Secret(value)] as const);
+  return { fields: Object.fromEntries(fields), version: document.stages.current };
 }
 
 async function everything(store: LocalStore): Promise<{ readonly path: string; readonly loaded: Loaded }[]> {

@@ -1,4 +1,4 @@
-import type { ResolveRequest, SecretSummary, StoredValue } from "../../src/core/provider.ts";
+import type { ResolveRequest, SecretSummary, StoredValue, WholeSecret } from "../../src/core/provider.ts";
 import { type ErrorCode, UserError } from "../../src/errors.ts";
 import { expectOk } from "./failure.ts";
 import { type KvMount, readKv, readMetadata } from "./kv.ts";
@@ -58,6 +58,22 @@ async function fieldNames(session: Session, mount: KvMount, path: string, reques
   }
   const data = objectIn(session.store, expectOk(session.store, reply), "data");
   return Object.keys(asObject(member(data, "subkeys")) ?? {}).toSorted();
+}
+
+/** Every field of one path; undefined where nothing is there. @throws UserError secret-deleted */
+export async function readWhole(
+  session: Session,
+  mount: KvMount,
+  path: string,
+  request: ResolveRequest,
+): Promise<WholeSecret | undefined> {
+  try {
+    const { fields, version = 1 } = await readKv(session, mount, path, request);
+    return { fields: Object.fromEntries(fields), version };
+  } catch (error) {
+    if (error instanceof UserError && error.code === "secret-not-found") return undefined;
+    throw error;
+  }
 }
 
 /** Every field of every path that the login may read. */

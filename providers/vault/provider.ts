@@ -1,7 +1,7 @@
 import type { Provider, ResolveRequest, SecretSummary, StoredValue, StoreOptions } from "../../src/core/provider.ts";
 import { UserError } from "../../src/errors.ts";
 import { expandHome } from "./credential.ts";
-import { describeKv, listKv, readAllKv } from "./catalog.ts";
+import { describeKv, listKv, readAllKv, readWhole } from "./catalog.ts";
 import { checkStore } from "./check.ts";
 import { createClient } from "./client.ts";
 import { plainWire, type Wire } from "./exchange.ts";
@@ -12,6 +12,8 @@ import { inParallel } from "../../src/core/parallel.ts";
 import { createParent, type Parent } from "./parent.ts";
 import { rightsFor, rightsText } from "./policy.ts";
 import { resolveRefs } from "./resolve.ts";
+import { requireRetention, retentionOf } from "./retention.ts";
+import { engineRotation, rotationAt } from "./rotation.ts";
 import { type AsParent, reapRemains } from "./scope.ts";
 import type { Session } from "./session.ts";
 import { parseVaultSettings, type VaultSettings } from "./settings.ts";
@@ -64,6 +66,15 @@ function providerOf(options: StoreOptions, settings: VaultSettings, parent: Pare
       const found = await withParent(parent, request(), 0, (session) => describeKv(session, mount, rest, request()));
       return found && { ...found, path };
     },
+    async read(path, asked) {
+      const { mount, rest } = kvAt(path);
+      return withParent(parent, asked, 0, (session) => readWhole(session, mount, rest, asked));
+    },
+    async checkRetention(path, asked) {
+      const { mount, rest } = kvAt(path);
+      const found = await withParent(parent, asked, 0, (session) => retentionOf(session, mount, rest, asked));
+      requireRetention(store, `${mount.path}/${rest}`, found);
+    },
     async remove(path) {
       const { mount, rest } = kvAt(path);
       await changing(options, mount, rest, () =>
@@ -79,6 +90,8 @@ function providerOf(options: StoreOptions, settings: VaultSettings, parent: Pare
         throw error;
       }
     },
+    rotation: (path, given) =>
+      rotationAt(engineRotation(store, settings, path, given), (asked, work) => withParent(parent, asked, 0, work)),
     policyFor: (server, refs) => rightsText(store, server, rightsFor(store, settings, server, refs)),
     check: (asked) => checkStore(options, settings, parent, asked),
   };

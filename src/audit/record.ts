@@ -40,7 +40,15 @@ export type AuditEvent =
   | "stale"
   | "migrated"
   | "moved"
-  | "restored";
+  | "restored"
+  | "rotated"
+  | "rolled-back"
+  /** Nothing more happens by itself, until a person has looked. */
+  | "stuck"
+  /** A person has looked. */
+  | "settled"
+  /** The old value is dead: we ended it, or a person says so. */
+  | "retired";
 
 /** Who did it: the process, its user and the program that started it. */
 export interface Actor {

@@ -7,6 +7,8 @@ export interface Completable {
   readonly description: string;
   /** Long options: `--json`. */
   readonly options: readonly string[];
+  /** Commands below it. */
+  readonly commands: readonly string[];
 }
 
 /** `completion SHELL`: prints the script that the shell reads. */
@@ -32,7 +34,7 @@ const SHELLS = new Map([
 ]);
 
 function bash(commands: readonly Completable[]): string {
-  const cases = commands.map(({ name, options }) => `    ${name}) words="${options.join(" ")}" ;;`).join("\n");
+  const cases = commands.map((command) => `    ${command.name}) words="${wordsOf(command).join(" ")}" ;;`).join("\n");
   return `# eval "$(mcp-secrets completion bash)"
 _mcp_secrets() {
   local words="${commands.map(({ name }) => name).join(" ")}"
@@ -48,7 +50,9 @@ complete -o default -F _mcp_secrets mcp-secrets
 
 function zsh(commands: readonly Completable[]): string {
   const names = commands.map(({ name, description }) => `    '${name}:${quoted(description)}'`).join("\n");
-  const cases = commands.map(({ name, options }) => `    ${name}) compadd -- ${options.join(" ")} ;;`).join("\n");
+  const cases = commands
+    .map((command) => `    ${command.name}) compadd -- ${wordsOf(command).join(" ")} ;;`)
+    .join("\n");
   return `#compdef mcp-secrets
 # eval "$(mcp-secrets completion zsh)"
 _mcp_secrets() {
@@ -71,13 +75,18 @@ compdef _mcp_secrets mcp-secrets
 }
 
 function fish(commands: readonly Completable[]): string {
-  const lines = commands.flatMap(({ name, description, options }) => [
+  const lines = commands.flatMap(({ name, description, options, commands: inner }) => [
     `complete -c mcp-secrets -n __fish_use_subcommand -a ${name} -d '${quoted(description)}'`,
+    ...inner.map((word) => `complete -c mcp-secrets -n '__fish_seen_subcommand_from ${name}' -a ${word}`),
     ...options.map((option) => {
       return `complete -c mcp-secrets -n '__fish_seen_subcommand_from ${name}' -l ${option.replace(/^--/, "")}`;
     }),
   ]);
   return `# mcp-secrets completion fish | source\n${lines.join("\n")}\n`;
+}
+
+function wordsOf({ commands, options }: Completable): readonly string[] {
+  return [...commands, ...options];
 }
 
 function quoted(text: string): string {

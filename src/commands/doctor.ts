@@ -14,6 +14,7 @@ import { configChecks, migratedServers } from "./entry-checks.ts";
 import { type Gathered, gather } from "./gather.ts";
 import { homeChecks, launcherChecks, mendModes } from "./home-checks.ts";
 import { journalChecks } from "./journal-checks.ts";
+import { rotationChecks } from "./rotation-checks.ts";
 import { StoreView } from "./store-checks.ts";
 
 export interface DoctorOptions {
@@ -51,6 +52,7 @@ async function allChecks(context: Context): Promise<Check[]> {
     checks.push(...(await checked(`store ${name}`, () => stores.checks(name))));
   }
   checks.push(...(await checked("journal", () => journalChecks(context, journal))));
+  checks.push(...(await checked("rotation", () => rotationChecks(context))));
   checks.push(...failures.map(({ error }) => problem(error.message, "the config cannot be read", error.hint)));
   for (const read of configs) checks.push(...(await checked(read.place.path, () => configChecks(world, read))));
   return checks;

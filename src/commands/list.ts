@@ -1,4 +1,5 @@
 import type { Context } from "../context.ts";
+import { formatDuration } from "../core/duration.ts";
 import type { SecretSummary } from "../core/provider.ts";
 import { formatRef } from "../core/ref.ts";
 import { formatTable } from "../core/table.ts";
@@ -43,20 +44,8 @@ function asText(listed: readonly Listed[], now: number): string {
   if (listed.length === 0) return "nothing is stored\n";
   const rows = listed.map(({ reference, fields, version, updatedAt, problem }) =>
     problem === undefined
-      ? [reference, fields.join(" "), String(version), ageOf(now - updatedAt)]
+      ? [reference, fields.join(" "), String(version), formatDuration(now - updatedAt)]
       : [reference, `(${problem})`, "", ""],
   );
   return formatTable(HEAD, rows);
-}
-
-/** In the largest whole unit: `3 d`. */
-function ageOf(milliseconds: number): string {
-  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
-  const units: readonly (readonly [number, string])[] = [
-    [86_400, "d"],
-    [3600, "h"],
-    [60, "min"],
-  ];
-  const [length, unit] = units.find(([size]) => seconds >= size) ?? [1, "s"];
-  return `${Math.floor(seconds / length)} ${unit}`;
 }

@@ -1,8 +1,8 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { appendAudit } from "../audit/log.ts";
 import { runningClients } from "../clients/running.ts";
 import type { Context } from "../context.ts";
-import type { Provider } from "../core/provider.ts";
+import type { Provider, ResolvedSecret } from "../core/provider.ts";
 import { findRefs, formatRef } from "../core/ref.ts";
 import type { Seal } from "../core/seal.ts";
 import { printable } from "../core/table.ts";
@@ -17,6 +17,7 @@ import { type ConfigPlan, makePlan, type Plan, type PlannedEntry } from "../migr
 import { knownAfter } from "../migrate/relocate.ts";
 import { type ConfigReport, outcomeText, planTable, reportJson, reportsOf } from "../migrate/report.ts";
 import { storeSecrets } from "../migrate/store.ts";
+import { type Exposure, type MarkPlace, markExposed, markKey } from "../rotate/marks.ts";
 import { confirm } from "./confirm.ts";
 import { type Gathered, gather, type Selection } from "./gather.ts";
 import { copiesLeft, plannedCopies, tellKept, tellMoved, tellOld } from "./moved.ts";
@@ -151,12 +152,28 @@ async function write(context: Context, prepared: Prepared): Promise<readonly Con
 async function store(context: Context, { provider, plan }: Prepared): Promise<void> {
   const request = { deadline: context.now() + STORE_DEADLINE };
   const total = plan.secrets.filter(({ known }) => !known).length;
-  const stored = await storeSecrets(provider, plan.secrets, request, (done) => {
+  const { stored, readBack } = await storeSecrets(provider, plan.secrets, request, (done) => {
     if (context.terminal.errIsTty)
       context.terminal.err(`\rstored ${done} of ${total} secrets${done === total ? "\n" : ""}`);
   });
+  await markExposed(context, exposuresOf(context, plan, readBack), context.now());
   if (stored.length === 0) return;
   appendAudit(context, { event: "stored", outcome: "ok", refs: stored.map(({ ref }) => formatRef(ref)) });
+}
+
+/** What was in plaintext counts as known to others until it is rotated, wherever it lies now. */
+function exposuresOf({ cwd }: Context, { configs }: Plan, readBack: readonly ResolvedSecret[]): Exposure[] {
+  const places = new Map<string, MarkPlace[]>();
+  for (const { path, client, findings } of configs) {
+    for (const { finding, reference } of findings) {
+      if (reference === undefined) continue;
+      const place = { config: resolve(cwd, path), client, server: finding.server };
+      places.set(markKey(reference), [...(places.get(markKey(reference)) ?? []), place]);
+    }
+  }
+  return readBack.map(({ ref, version }) => {
+    return { ref, ...(version === undefined ? {} : { version }), places: places.get(markKey(ref)) ?? [] };
+  });
 }
 
 async function writeOne(

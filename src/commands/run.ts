@@ -19,6 +19,7 @@ import { canReplace, resettingSignals } from "../launch/replace.ts";
 import { resolveAll } from "../launch/resolve.ts";
 import { supervise } from "../launch/supervise.ts";
 import { treeKill, windowsCommand } from "../launch/windows.ts";
+import { startDueWork } from "../rotate/trigger.ts";
 
 /** The Context of a launch: less than that of other commands, because every millisecond of its making counts. */
 export interface RunContext extends Pick<
@@ -211,6 +212,7 @@ async function replaceIfPossible(context: RunContext, keeper: Keeper | undefined
   const wrapped = resettingSignals(spec, "/usr/bin/env");
   if (wrapped === undefined || !canReplace(spec, inspect) || !canReplace(wrapped, inspect)) return;
   sweepLaunches(context);
+  await startDueWork(context);
   replace(wrapped);
 }
 
@@ -224,6 +226,7 @@ async function startChild(
   try {
     const supervision = { ...supervisionOf(context, processes, group), onEnding: () => void keeper?.release() };
     const { ended } = await supervise(processes, { ...spec, group }, supervision);
+    void startDueWork(context);
     const ending = await ended;
     await keeper?.release();
     noteEnd(context, launch, ending);

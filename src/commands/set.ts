@@ -4,6 +4,7 @@ import type { Fields, Provider } from "../core/provider.ts";
 import { type SecretRef, fieldOf, formatRef } from "../core/ref.ts";
 import { Secret } from "../core/secret.ts";
 import { EXIT, UserError } from "../errors.ts";
+import { markReplaced } from "../rotate/marks.ts";
 import { openStore } from "../stores.ts";
 import { referenceArgument } from "./reference.ts";
 
@@ -21,8 +22,9 @@ export async function runSet(context: Context, text: string): Promise<number> {
   const ref = referenceArgument(text);
   const provider = await openStore(context, ref.store);
   const value = await readValue(context, ref);
-  const version = await replaceField(context, provider, ref, value);
+  const { version, changed } = await replaceField(context, provider, ref, value);
   appendAudit(context, { event: "stored", outcome: "ok", refs: [formatRef(ref)] });
+  await markReplaced(context, { ref, version, changed }, context.now());
   context.terminal.out(`${formatRef(ref)} is stored, version ${version}\n`);
   return EXIT.ok;
 }
@@ -49,13 +51,19 @@ function unusable(reason: string): UserError {
   return new UserError("usage", `the value ${reason}: nothing is stored`);
 }
 
-async function replaceField(context: Context, provider: Provider, ref: SecretRef, value: Secret): Promise<number> {
+async function replaceField(
+  context: Context,
+  provider: Provider,
+  ref: SecretRef,
+  value: Secret,
+): Promise<{ readonly version: number; readonly changed: boolean }> {
   const put = provider.put?.bind(provider);
   if (put === undefined) throw new UserError("refused", `store ${ref.store} cannot be written to`);
   for (let attempt = 1; ; attempt += 1) {
     try {
       const { version, fields } = await currentFields(context, provider, ref);
-      return await put(ref.path, { ...fields, [fieldOf(ref)]: value }, { ifVersion: version });
+      const changed = fields[fieldOf(ref)]?.equals(value) !== true;
+      return { version: await put(ref.path, { ...fields, [fieldOf(ref)]: value }, { ifVersion: version }), changed };
     } catch (error) {
       // Changed, or removed, since it was looked at.
       const lost = error instanceof UserError && ["secret-exists", "secret-not-found"].includes(error.code);

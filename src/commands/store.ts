@@ -44,6 +44,12 @@ export interface StoreAddOptions {
   readonly owner?: string;
   /** `NAME=ARN`: roles that servers are given. */
   readonly assume?: readonly string[];
+  readonly app?: string;
+  readonly installation?: string;
+  /** Where the app's private key lies in the local store. */
+  readonly keyRef?: string;
+  /** `NAME=REPOSITORY,…:PERMISSION=LEVEL,…`: tokens that servers are given; `*` for all repositories. */
+  readonly token?: readonly string[];
 }
 
 /** `store add NAME`: writes a store to `config.jsonc`, once its settings are such that the provider takes them. */
@@ -79,7 +85,34 @@ export async function runStoreAdd(context: Context, name: string, options: Store
 const SETTINGS_FROM: Readonly<Record<string, (options: StoreAddOptions) => Record<string, unknown>>> = {
   vault: vaultFrom,
   aws: awsFrom,
+  "github-app": githubFrom,
 };
+
+function githubFrom({ app, installation, keyRef, token, endpoint, caFile }: StoreAddOptions): Record<string, unknown> {
+  return said({
+    app,
+    installation: installation === undefined ? undefined : Number(installation),
+    key: keyRef,
+    endpoint,
+    caFile,
+    tokens: token === undefined ? undefined : Object.fromEntries(token.map(tokenFrom)),
+  });
+}
+
+function tokenFrom(text: string): [string, unknown] {
+  const [, name, where = "", rights = ""] = /^([^=]+)=([^:]+):(.+)$/.exec(text) ?? [];
+  const permissions = rights.split(",").map((right): [string, string] => {
+    const at = right.indexOf("=");
+    return [right.slice(0, Math.max(0, at)), right.slice(at + 1)];
+  });
+  if (name === undefined || permissions.some(([permission]) => permission === "")) {
+    throw new UserError("usage", `not a token: ${text}`, {
+      hint: "--token reader=app,site:contents=read,issues=write",
+    });
+  }
+  const repositories = where === "*" ? { allRepositories: true } : { repositories: where.split(",") };
+  return [name, { ...repositories, permissions: Object.fromEntries(permissions) }];
+}
 
 function awsFrom(options: StoreAddOptions): Record<string, unknown> {
   const { region, profile, prefix, roleArn, externalId, kmsKeyId, endpoint, stsEndpoint, imds, owner, assume } =
@@ -213,7 +246,13 @@ function indented(text: string): string {
 
 /** `store default NAME`: where `migrate` puts secrets when no store is named. */
 export async function runStoreDefault(context: Context, name: string): Promise<number> {
-  (await openStore(context, name)).close?.();
+  const provider = await openStore(context, name);
+  provider.close?.();
+  if (provider.put === undefined) {
+    throw new UserError("refused", `store ${name} keeps nothing: it makes what it is asked for`, {
+      hint: "mcp-secrets store list shows the others",
+    });
+  }
   await context.files.writePrivate(pathOf(context), withDefault(context, name));
   context.terminal.out(`${name} is the default store\n`);
   return EXIT.ok;

@@ -44,6 +44,11 @@ export interface Processes {
    * stdio. Its stdin ends when we do.
    */
   watch(script: string, words?: readonly string[]): Watcher;
+  /**
+   * Runs `script` in a shell in a session of its own that has none of our stdio and nothing of our environment, and waits
+   * for its end; what it leaves in the background goes on. Where there is no shell, nothing happens.
+   */
+  detach(script: string): Promise<void>;
   /** Sends a signal to a process, or with a negative number to a group; false where nobody is there. 0 only asks. */
   signal(target: number, name: NodeJS.Signals | 0): boolean;
   /** Calls `heard` for every arrival of one of `names`, instead of what the system would do. */

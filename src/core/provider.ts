@@ -1,4 +1,5 @@
 import type { Files } from "./files.ts";
+import type { Http } from "./http.ts";
 import type { Lock } from "./lock.ts";
 import type { SecretRef } from "./ref.ts";
 import type { Seal } from "./seal.ts";
@@ -6,7 +7,7 @@ import type { Secret } from "./secret.ts";
 import type { Threads } from "./threads.ts";
 
 /** A kind of store. */
-export type ProviderName = "local" | "vault" | "aws";
+export type ProviderName = "local" | "vault" | "aws" | "github-app";
 
 /** One `run`: who asks for secrets, for the audit log and for scoped credentials. */
 export interface LaunchIdentity {
@@ -127,6 +128,12 @@ export interface StoredValue {
   readonly value: Secret;
 }
 
+/** One version of a secret. */
+export interface WholeSecret {
+  readonly fields: Fields;
+  readonly version: number;
+}
+
 /**
  * The code behind a kind of store. Having the method is the capability.
  * References that reach it name its own store; those of one path are read once.
@@ -165,12 +172,28 @@ export interface Provider {
   readAll?(): Promise<readonly StoredValue[]>;
   /** The summary of one secret, or undefined where the path does not exist. */
   describe?(path: string): Promise<SecretSummary | undefined>;
+  /**
+   * Every field of the current version, from one read, or undefined where the path does not exist.
+   * @throws UserError as `resolve`; secret-deleted where it did, and may be brought back
+   */
+  read?(path: string, request: ResolveRequest): Promise<WholeSecret | undefined>;
+  /**
+   * Before anything relies on what the store keeps of `path`.
+   * @throws UserError refused where it may drop versions by itself, or cannot compare and swap
+   */
+  checkRetention?(path: string, request: ResolveRequest): Promise<void>;
   /** Removes every version. @throws UserError secret-not-found */
   remove?(path: string): Promise<void>;
   /** A credential of its own for one launch, and the provider that reads with it. */
   scope?(launch: LaunchIdentity, request: ResolveRequest, journal: LeaseJournal): Promise<LaunchScope>;
   /** Gives back what a launch that is gone has left; what is gone already is no error. Never throws. */
   reap?(remains: Remains, request: ResolveRequest): Promise<Remains>;
+  /**
+   * The rotation that the store does itself for what lies at `path`, with nothing asked yet. `settings` are those of the
+   * target `native`, read strictly.
+   * @throws UserError config-invalid, or refused where there is none at that path
+   */
+  rotation?(path: string, settings: unknown): NativeRotation;
   /** The least rights that a server needs for `refs`, in the store's own language. */
   policyFor?(server: string, refs: readonly SecretRef[]): string;
   /** What is wrong with the store as it is set up; each with what to do about it. */
@@ -178,6 +201,27 @@ export interface Provider {
   /** Closes connections. */
   close?(): void;
 }
+
+/** A rotation that a store does itself. */
+export interface NativeRotation {
+  /** As of a target: X where a server that runs may lose its login at that moment, E where nothing is kept. */
+  readonly class: "O" | "X" | "E";
+  /** Whether one is under way, and when the last one was done. Changes nothing. */
+  status(request: ResolveRequest): Promise<NativeStatus>;
+  /**
+   * Asks for a rotation now, named `id` where the store takes names; asking again for the same `id` starts no other one
+   * where the store can tell. The answer is the status after that: `running` where it goes on by itself.
+   * @throws UserError refused where it is not allowed by its settings or not set up, and as the store does
+   */
+  rotate(id: string, request: ResolveRequest): Promise<NativeStatus>;
+}
+
+export type NativeStatus =
+  /** Times are milliseconds since the epoch; absent where the store does not tell. */
+  | { readonly type: "idle"; readonly rotatedAt?: number; readonly nextAt?: number }
+  | { readonly type: "running"; readonly what: string }
+  /** It does not go on by itself: a person must look. */
+  | { readonly type: "stuck"; readonly what: string; readonly hint: string };
 
 /** One line of `store check`. */
 export interface Finding {
@@ -212,9 +256,10 @@ export interface StoreOptions extends ProviderOptions {
   /** A number in [0, 1). */
   readonly chance: () => number;
   /** Resolves a reference to a store that needs no login: a bootstrap password kept in the local one. */
-  readonly lookUp?: (ref: SecretRef) => Promise<{ readonly value: Secret; readonly version?: number }>;
-  /** The key of the local store, for what the settings allow to be kept on this machine. */
-  readonly openSeal?: () => Promise<Seal>;
+  readonly lookUp: (ref: SecretRef) => Promise<{ readonly value: Secret; readonly version?: number }>;
+  readonly http: Http;
+  /** The key of the local store, for what must be kept on this machine and not be read. */
+  readonly openSeal: () => Promise<Seal>;
 }
 
 /** What a provider's folder exports. */

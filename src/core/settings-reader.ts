@@ -28,7 +28,15 @@ export interface SettingsReader {
 
 /** @throws UserError config-invalid where the settings are not what `read` asks for, or hold more than that */
 export function readSettings<T>(store: string, value: unknown, read: (settings: SettingsReader) => T): T {
-  return readObject(`stores.${store}`, value, read);
+  return readSettingsAt(`stores.${store}`, value, read);
+}
+
+/**
+ * As `readSettings`, for an object anywhere in `config.jsonc`: `place` is its path there, for messages.
+ * @throws UserError config-invalid
+ */
+export function readSettingsAt<T>(place: string, value: unknown, read: (settings: SettingsReader) => T): T {
+  return readObject(place, value, read);
 }
 
 function readObject<T>(place: string, value: unknown, read: (settings: SettingsReader) => T): T {

@@ -1,9 +1,10 @@
 import * as nodeFs from "node:fs";
 import { dirname, join } from "node:path";
 import type { Lock } from "../core/lock.ts";
+import type { Owner } from "../core/owner.ts";
 import { UserError, systemCode } from "../errors.ts";
 import { TEMPORARY } from "./files.ts";
-import { type Owner, type Processes, ownerOf, realProcesses, stateOf } from "./owner.ts";
+import { type Processes, ownerOf, realProcesses, stateOf } from "./owner.ts";
 
 /**
  * Locks between processes, by files that link(2) publishes whole: who can read a lock reads who holds it.
@@ -34,7 +35,7 @@ const POLL = 25;
 const GUARD = ".mcp-secrets-guard-";
 
 export function createLock(options: LockOptions): Lock {
-  return (path, run) => withLock(path, run, options);
+  return (path, run, patience) => withLock(path, run, patience === undefined ? options : { ...options, patience });
 }
 
 export async function withLock<T>(path: string, run: () => Promise<T>, options: LockOptions): Promise<T> {

@@ -1,21 +1,9 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname, uptime } from "node:os";
+import type { Owner, OwnerState } from "../core/owner.ts";
 import { systemCode } from "../errors.ts";
 
-/** Who holds a lock: enough to tell whether that very process still runs, and not a later one with its number. */
-export interface Owner {
-  readonly pid: number;
-  readonly host: string;
-  /** The boot, the process namespace and the start of the process there; empty where the system does not tell. */
-  readonly boot: string;
-  readonly namespace: string;
-  readonly started: string;
-  /** When the lock was taken, in milliseconds since the epoch. */
-  readonly since: number;
-}
-
-/** `unknown`: on another host or in another container, where nobody here can tell. */
-export type OwnerState = "alive" | "dead" | "unknown";
+export type { Owner, OwnerState };
 
 /** What the judgement rests on: a test passes its own. */
 export interface Processes {

@@ -14,6 +14,7 @@ export function createProcesses(): Processes {
     spawn: start,
     streams: () => [0, 1].map(streamName),
     watch,
+    detach,
     signal: sendSignal,
     onSignals(names, heard) {
       for (const name of names) process.on(name, heard);
@@ -79,6 +80,19 @@ function watch(script: string, words: readonly string[] = []): Watcher {
     // It is our child until we are gone, so that its number cannot be another's.
     dismiss: () => void shell.kill("SIGKILL"),
   };
+}
+
+function detach(script: string): Promise<void> {
+  const shell = spawn("/bin/sh", ["-c", script], {
+    cwd: "/",
+    env: { PATH: "/usr/bin:/bin" },
+    stdio: "ignore",
+    detached: true,
+  });
+  return new Promise((resolve) => {
+    shell.once("error", () => resolve());
+    shell.once("exit", () => resolve());
+  });
 }
 
 /** The pipe of a child is a socket to Node, which its type does not tell. */

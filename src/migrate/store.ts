@@ -1,10 +1,16 @@
-import type { NewSecret, Provider, ResolveRequest } from "../core/provider.ts";
+import type { NewSecret, Provider, ResolvedSecret, ResolveRequest } from "../core/provider.ts";
 import { DEFAULT_FIELD, formatRef } from "../core/ref.ts";
 import { UserError } from "../errors.ts";
 import type { PlannedSecret } from "./places.ts";
 
 /** Writes under way at once: enough for the file system to make many durable with one flush. */
 const AT_ONCE = 64;
+
+/** `stored` is what the store did not hold before; `readBack` is every secret, in the order of the plan. */
+interface Stored {
+  readonly stored: readonly PlannedSecret[];
+  readonly readBack: readonly ResolvedSecret[];
+}
 
 /**
  * Stores what the store does not hold yet, then reads everything back and compares, so that no config is rewritten to
@@ -16,7 +22,7 @@ export async function storeSecrets(
   secrets: readonly PlannedSecret[],
   request: ResolveRequest,
   progress: (done: number) => void,
-): Promise<readonly PlannedSecret[]> {
+): Promise<Stored> {
   const missing = secrets.filter(({ known }) => !known);
   const fresh = missing.map(({ ref, value, origin }) => ({
     path: ref.path,
@@ -25,8 +31,7 @@ export async function storeSecrets(
   }));
   let done = 0;
   await putAll(provider, fresh, () => progress((done += 1)));
-  await compare(provider, secrets, request);
-  return missing;
+  return { stored: missing, readBack: await compare(provider, secrets, request) };
 }
 
 /** What another migrate has stored meanwhile is passed over: the comparison tells whether it is the same. */
@@ -44,7 +49,11 @@ async function putAll(provider: Provider, secrets: readonly NewSecret[], stored:
   });
 }
 
-async function compare(provider: Provider, secrets: readonly PlannedSecret[], request: ResolveRequest): Promise<void> {
+async function compare(
+  provider: Provider,
+  secrets: readonly PlannedSecret[],
+  request: ResolveRequest,
+): Promise<readonly ResolvedSecret[]> {
   const resolved = await provider.resolve(
     secrets.map(({ ref }) => ref),
     request,
@@ -55,6 +64,7 @@ async function compare(provider: Provider, secrets: readonly PlannedSecret[], re
       hint: "another process uses that name: run mcp-secrets migrate again",
     });
   }
+  return resolved;
 }
 
 async function eachAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

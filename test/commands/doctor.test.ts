@@ -46,6 +46,8 @@ async function migrated(count = 1): Promise<void> {
   });
   writeFileSync(config, JSON.stringify({ mcpServers: Object.fromEntries(servers) }));
   expect(await runMigrate(at.context, { config: [config], store: "local", yes: true })).toBe(0);
+  // As if all of it was rotated since: what is told of it until then is in rotate.test.ts.
+  rmSync(inHome("rotation"), { recursive: true });
 }
 
 const inHome = (...names: string[]) => join(at.context.home, ...names);

@@ -1,5 +1,6 @@
-"""moto's server, with one answer put right: a read without a stage gives the version that holds AWSCURRENT, as the
-service has it, and not the one that was stored last."""
+"""moto's server, with two answers put right: a read without a stage gives the version that holds AWSCURRENT, as the
+service has it, and not the one that was stored last; and RotateSecret without a function calls the one that the secret
+has."""
 
 import sys
 
@@ -17,6 +18,17 @@ def get_secret_value(self, secret_id, version_id, version_stage):
 
 
 SecretsManagerBackend.get_secret_value = get_secret_value
+
+plain_rotate = SecretsManagerBackend.rotate_secret
+
+
+def rotate_secret(self, secret_id, client_request_token=None, rotation_lambda_arn=None, *rest, **more):
+    if not rotation_lambda_arn and self._is_valid_identifier(secret_id):
+        rotation_lambda_arn = self.secrets[secret_id].rotation_lambda_arn
+    return plain_rotate(self, secret_id, client_request_token, rotation_lambda_arn, *rest, **more)
+
+
+SecretsManagerBackend.rotate_secret = rotate_secret
 
 from moto.server import main  # noqa: E402
 

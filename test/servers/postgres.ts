@@ -4,11 +4,22 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { npmPackages, pythonPackages } from "./cache.ts";
+import type { Certificate } from "./certificate.ts";
 
 export interface Postgres extends AsyncDisposable {
   readonly port: number;
   readonly user: string;
   readonly password: string;
+  /** What the server has logged. */
+  log(): string;
+}
+
+export interface PostgresOptions {
+  /** `NAME=VALUE` of postgresql.conf. */
+  readonly settings?: readonly string[];
+  readonly tls?: Certificate;
+  /** A standby that waits for its primary for ever: it answers, and changes nothing. */
+  readonly standby?: boolean;
 }
 
 /** PostgreSQL refuses to run as root; nobody has this number on Debian, Alpine and Fedora alike. */
@@ -16,9 +27,9 @@ const NOBODY = 65534;
 
 /**
  * Starts a real PostgreSQL on a free port of loopback, with one superuser that logs in by password only (SCRAM).
- * undefined where no server program is found and none can be installed.
+ * undefined where no server program is found and none can be installed, or it knows no TLS and is to have it.
  */
-export async function startPostgres(password: string): Promise<Postgres | undefined> {
+export async function startPostgres(password: string, options: PostgresOptions = {}): Promise<Postgres | undefined> {
   const folder = mkdtempSync(join(tmpdir(), "postgres-"));
   const bin = usable(binaries(), folder);
   if (bin === undefined) return undefined;
@@ -28,20 +39,42 @@ export async function startPostgres(password: string): Promise<Postgres | undefi
   const data = join(folder, "data");
 
   writeFileSync(join(folder, "password"), password);
-  const options = ["-A", "scram-sha-256", "-E", "UTF8", "--no-locale", "--no-sync"];
-  const init = ["-D", data, "-U", "postgres", `--pwfile=${join(folder, "password")}`, ...options];
+  const form = ["-A", "scram-sha-256", "-E", "UTF8", "--no-locale", "--no-sync"];
+  const init = ["-D", data, "-U", "postgres", `--pwfile=${join(folder, "password")}`, ...form];
   const made = spawnSync(join(bin, "initdb"), init, { ...start, encoding: "utf8" });
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
 
+  const owned = (name: string, text: string) => {
+    writeFileSync(join(data, name), text, { mode: 0o600 });
+    if (owner.uid !== undefined) chownSync(join(data, name), NOBODY, NOBODY);
+  };
+  if (options.tls !== undefined) {
+    owned("server.crt", options.tls.cert);
+    owned("server.key", options.tls.key);
+  }
+  if (options.standby === true) owned("standby.signal", "");
+
   const port = await freePort();
-  const settings = ["fsync=off", "shared_buffers=16MB"].flatMap((setting) => ["-c", setting]);
-  const args = ["-D", data, "-h", "127.0.0.1", "-p", String(port), "-k", "", ...settings];
+  const ssl = options.tls === undefined ? [] : ["ssl=on"];
+  const settings = ["fsync=off", "shared_buffers=16MB", ...ssl, ...(options.settings ?? [])];
+  const given = settings.flatMap((setting) => ["-c", setting]);
+  const args = ["-D", data, "-h", "127.0.0.1", "-p", String(port), "-k", "", ...given];
   const server = spawn(join(bin, "postgres"), args, { ...start, stdio: ["ignore", "ignore", "pipe"] });
-  await ready(server);
+  let log = "";
+  server.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
+  try {
+    await ready(server);
+  } catch (error) {
+    rmSync(folder, { recursive: true });
+    // As the one of the Python package.
+    if (log.includes("SSL is not supported by this build")) return undefined;
+    throw error;
+  }
   return {
     port,
     user: "postgres",
     password,
+    log: () => log,
     async [Symbol.asyncDispose]() {
       const gone = new Promise((resolve) => server.once("exit", resolve));
       server.kill("SIGINT");
@@ -53,6 +86,8 @@ export async function startPostgres(password: string): Promise<Postgres | undefi
 
 /** Folders that may hold `initdb` and `postgres`, the installed ones first. */
 function* binaries(): Generator<string> {
+  const given = process.env["MCPS_TEST_POSTGRES"];
+  if (given !== undefined) yield given;
   const debian = "/usr/lib/postgresql";
   if (existsSync(debian)) yield* readdirSync(debian).map((version) => join(debian, version, "bin"));
   yield* (process.env["PATH"] ?? "").split(delimiter);
@@ -85,7 +120,7 @@ function ready(server: ChildProcess): Promise<void> {
     let log = "";
     server.stderr?.on("data", (chunk: Buffer) => {
       log += chunk.toString();
-      if (log.includes("ready to accept connections")) resolve();
+      if (/ready to accept (read-only )?connections/.test(log)) resolve();
     });
     server.once("error", reject);
     server.once("exit", () => reject(new Error(`postgres ended at its start: ${log}`)));

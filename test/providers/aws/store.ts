@@ -2,16 +2,17 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { open } from "../../../providers/aws/provider.ts";
-import type { Provider, StoreOptions } from "../../../src/core/provider.ts";
+import type { StoreOptions } from "../../../src/core/provider.ts";
 import { createFiles } from "../../../src/io/files.ts";
+import { createHttp } from "../../../src/io/http.ts";
 
 /** A home for one store named `prod`, and the provider over it. */
 export interface TestStore {
   readonly home: string;
   readonly options: StoreOptions;
-  open(): Required<Omit<Provider, "folder" | "putAll">>;
+  open(): ReturnType<typeof open>;
   /** The name that a path has at the service. */
   nameOf(path: string): string;
 }
@@ -52,6 +53,9 @@ export function testStore({ address, settings = {}, options = {}, keys = ROOT_KE
     platform: process.platform,
     host: "test-host",
     chance: Math.random,
+    lookUp: () => expect.unreachable("no other store is needed"),
+    openSeal: () => expect.unreachable("nothing is sealed"),
+    http: createHttp(Date.now),
     ...options,
   };
   return {

@@ -2,12 +2,13 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { openSeal } from "../../../providers/local/seal.ts";
 import { hashOf } from "../../../providers/vault/reading.ts";
 import { open } from "../../../providers/vault/provider.ts";
 import type { StoreOptions } from "../../../src/core/provider.ts";
 import { createFiles } from "../../../src/io/files.ts";
+import { createHttp } from "../../../src/io/http.ts";
 import { createLock } from "../../../src/io/locks.ts";
 import { type OpenBao, ROOT_TOKEN } from "../../servers/openbao.ts";
 
@@ -45,6 +46,8 @@ export function testStore({ settings, options = {} }: StoreSetup): TestStore {
     platform: process.platform,
     host: "test-host",
     chance: Math.random,
+    lookUp: () => expect.unreachable("no other store is needed"),
+    http: createHttp(Date.now),
     ...options,
   };
   return {

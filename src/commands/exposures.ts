@@ -1,0 +1,63 @@
+import { inParallel } from "../core/parallel.ts";
+import { parseRef, type SecretRef } from "../core/ref.ts";
+import { UserError } from "../errors.ts";
+import { isReplaced, type Mark, readMarks } from "../rotate/marks.ts";
+import { type Risk, RISKS, riskOfConfigs, worstRisk } from "../rotate/risk.ts";
+import { wholeName } from "../rotate/settings.ts";
+import type { World } from "./rotation.ts";
+
+/** A value that ought to be dead and may not be. */
+export interface Exposed extends Mark {
+  /** With the field, where it is not the usual one. */
+  readonly reference: string;
+  readonly ref: SecretRef;
+  readonly risk: Risk;
+  /** `exposed`: the store still gives the value that was in plaintext; `replaced`: the old one may still work. */
+  readonly state: "exposed" | "replaced";
+}
+
+const RISK_WORDS: Readonly<Record<Risk, string>> = {
+  git: "in git history",
+  shared: "in a shared folder",
+  disk: "on this disk",
+};
+
+/** Every mark, exposed ones first and the worst of them first. @throws UserError config-invalid */
+export async function readExposed(world: World): Promise<readonly Exposed[]> {
+  const marks = [...readMarks(world.context)];
+  const current = await versionsOf(
+    world,
+    marks.map(([reference]) => parseRef(reference)),
+  );
+  const configs = marks.flatMap(([, { places }]) => places.map(({ config }) => config));
+  const risks = await riskOfConfigs(world.context, configs);
+  const all = marks.map(([reference, mark]): Exposed => {
+    const ref = parseRef(reference);
+    const state = isReplaced(mark, current.get(wholeName(ref))) ? "replaced" : "exposed";
+    return { ...mark, reference, ref, state, risk: worstRisk(mark.places, risks) };
+  });
+  return all.toSorted((a, b) => rank(a) - rank(b) || (a.reference < b.reference ? -1 : 1));
+}
+
+export function riskText({ risk, places }: Exposed): string {
+  return places.length === 0 ? "" : RISK_WORDS[risk];
+}
+
+function rank({ state, risk }: Exposed): number {
+  return (state === "replaced" ? RISKS.length : 0) + RISKS.indexOf(risk);
+}
+
+/** What the stores have now, by the name of the whole secret; what cannot be asked counts as unchanged. */
+async function versionsOf(world: World, refs: readonly SecretRef[]): Promise<ReadonlyMap<string, number>> {
+  const secrets = new Map(refs.map((ref) => [wholeName(ref), ref]));
+  const versions = await inParallel([...secrets], async ([name, { store, path }]) => {
+    try {
+      const summary = await (await world.openStore(store)).describe?.(path);
+      return summary === undefined ? [] : [[name, summary.version] as const];
+    } catch (error) {
+      if (error instanceof UserError) return [];
+      throw error;
+    }
+  });
+  return new Map(versions.flat());
+}

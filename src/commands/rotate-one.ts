@@ -1,0 +1,150 @@
+import { type AuditEntry, appendAudit } from "../audit/log.ts";
+import type { Fields } from "../core/provider.ts";
+import type { SecretRef } from "../core/ref.ts";
+import { UserError } from "../errors.ts";
+import { rotateSecret, settleRotation } from "../rotate/engine.ts";
+import { holdersBefore } from "../rotate/holders.ts";
+import { clearMarks, markReplaced } from "../rotate/marks.ts";
+import type { Outcome } from "../rotate/outcome.ts";
+import { type RotatedSecret, wholeName } from "../rotate/settings.ts";
+import type { Phase } from "../rotate/state.ts";
+import type { Target } from "../rotate/target.ts";
+import { askedFields, canTest } from "../rotate/targets/human.ts";
+import { openSeal } from "../stores.ts";
+import type { Work } from "./rotate-standing.ts";
+import { openTarget, type World } from "./rotation.ts";
+
+export const HUMAN = "human";
+
+/** One secret to work on. */
+export interface Job {
+  readonly secret: RotatedSecret;
+  /** Where its rotation stands before. */
+  readonly phase: Phase | "none" | "damaged";
+  /** Why that cannot be told: nothing is done then. */
+  readonly error?: UserError;
+  readonly work?: Work;
+  /** Class H: what the person gave. */
+  readonly given?: Fields;
+  /** A person's word: that what was stuck is mended, or that the old value is dead. */
+  readonly word?: "settle" | "retired";
+}
+
+/** How it went for one secret. */
+export interface Report {
+  readonly reference: string;
+  readonly target: string;
+  readonly outcome: Outcome | { readonly type: "failed"; readonly error: UserError };
+  /** The entries of running launches that still have an older version: they must be restarted. */
+  readonly restart: readonly string[];
+  /** False where nothing was done, and nothing should have been. */
+  readonly news: boolean;
+  /** True where the journal cannot be read: then there is nothing that could be settled. */
+  readonly damaged: boolean;
+}
+
+/** Rotates one secret, or goes on with it. Never throws for what one secret has: the others go on. */
+export async function rotateOne(world: World, job: Job): Promise<Report> {
+  const { secret, error } = job;
+  const about = { reference: wholeName(secret.ref), target: secret.target, damaged: job.phase === "damaged" };
+  if (error !== undefined) return { ...about, outcome: { type: "failed", error }, restart: [], news: true };
+  try {
+    const outcome = await engine(world, job);
+    await noteOutcome(world, job, outcome);
+    const waits = secret.target === HUMAN && isPast(job.phase) && outcome.type === "later";
+    const news = outcome.type !== "busy" && outcome.type !== "notDue" && !waits;
+    return { ...about, outcome, restart: await restartsFor(world, secret, outcome), news };
+  } catch (failure) {
+    if (!(failure instanceof UserError)) throw failure;
+    audit(world, secret, { event: "rotated", outcome: "failed", code: failure.code });
+    return { ...about, outcome: { type: "failed", error: failure }, restart: [], news: true };
+  }
+}
+
+async function engine(world: World, { secret, work, given, word }: Job): Promise<Outcome> {
+  const { context } = world;
+  const { ref } = secret;
+  // Nothing of ours ends the old value of a person's secret, so that nothing is gained by waiting.
+  const grace = secret.target === HUMAN ? 0 : secret.grace;
+  const plan = { ref, targetName: secret.target, grace, ...work };
+  const target = await openTarget(world, secret);
+  const options = {
+    ...context,
+    provider: await world.openStore(ref.store),
+    target: word === "retired" ? believing(target, secret) : target,
+    openSeal: () => openSeal(context),
+    holders: (newest: number) => {
+      // Other machines may use any store but the local one, and nobody here knows what runs on them.
+      return ref.store === "local" ? holdersBefore(world.launches, ref, newest) : undefined;
+    },
+    ...(given === undefined ? {} : { ask: () => Promise.resolve(given) }),
+  };
+  return word === "settle" ? settleRotation(plan, options) : rotateSecret(plan, options);
+}
+
+/** Where the vendor cannot be asked whether the old value is dead, the person's word is all there is. */
+function believing(target: Target, { ref, settings }: RotatedSecret): Target {
+  if (target.kind !== "human" || canTest(wholeName(ref), settings)) return target;
+  return { ...target, test: () => Promise.resolve({ type: "rejected" }) };
+}
+
+/** The log, and the marks of what was in plaintext. */
+async function noteOutcome(world: World, { secret, phase, word }: Job, outcome: Outcome): Promise<void> {
+  if (word === "settle" && outcome.type === "rotated") audit(world, secret, { event: "settled", outcome: "ok" });
+  else if (isPromoted(outcome) && !isPast(phase)) audit(world, secret, { event: "rotated", outcome: "ok" });
+  if (isPromoted(outcome)) await noteMarks(world, secret, outcome);
+  if (outcome.type === "rotated" && word !== "settle") audit(world, secret, { event: "retired", outcome: "ok" });
+  if (outcome.type === "rolledBack") audit(world, secret, { event: "rolled-back", outcome: "failed" });
+  if (outcome.type === "stuck") audit(world, secret, { event: "stuck", outcome: "failed" });
+  if (outcome.type === "adminRefused") {
+    audit(world, secret, { event: "rotated", outcome: "denied", code: "target-refused" });
+  }
+}
+
+/** On this machine the mark reminds of an old value that ends by hand, also where no settings name the secret. */
+async function noteMarks(
+  { context }: World,
+  { ref, target, settings }: RotatedSecret,
+  outcome: Outcome,
+): Promise<void> {
+  if (target !== HUMAN || outcome.type === "rotated") {
+    await clearMarks(context, ref);
+    return;
+  }
+  for (const field of askedFields(wholeName(ref), settings)) {
+    await markReplaced(context, { ref: { ...ref, field }, changed: true, remind: true }, context.now());
+  }
+}
+
+/** The new value is current. */
+export function isPromoted(outcome: Report["outcome"]): boolean {
+  if (outcome.type === "later") return outcome.oldValidSince !== undefined;
+  return outcome.type === "rotated" || outcome.type === "draining";
+}
+
+/** Past the promotion: what is left is the old one's end. */
+export function isPast(phase: Job["phase"]): boolean {
+  return phase === "promoted" || phase === "draining" || phase === "retiring";
+}
+
+async function restartsFor(world: World, { ref }: RotatedSecret, outcome: Outcome): Promise<readonly string[]> {
+  if (!isPromoted(outcome)) return [];
+  const known = "version" in outcome ? outcome.version : undefined;
+  const version = known ?? (await versionNow(world, ref));
+  // Where the store counts no versions, whoever runs with the secret may have the old one.
+  return holdersBefore(world.launches, ref, version ?? Infinity);
+}
+
+/** What an engine of the store makes has no versions: whoever runs with it may have the old one. */
+async function versionNow(world: World, { store, path }: SecretRef): Promise<number | undefined> {
+  try {
+    return (await (await world.openStore(store)).describe?.(path))?.version;
+  } catch (error) {
+    if (error instanceof UserError) return Infinity;
+    throw error;
+  }
+}
+
+function audit({ context }: World, { ref }: RotatedSecret, entry: Omit<AuditEntry, "refs">): void {
+  appendAudit(context, { ...entry, refs: [wholeName(ref)] });
+}

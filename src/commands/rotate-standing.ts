@@ -1,0 +1,103 @@
+import { inParallel } from "../core/parallel.ts";
+import { UserError } from "../errors.ts";
+import { readRotation } from "../rotate/engine.ts";
+import type { RotationStatus } from "../rotate/outcome.ts";
+import { dueSlot, nextDue } from "../rotate/schedule.ts";
+import type { RotatedSecret } from "../rotate/settings.ts";
+import type { Phase } from "../rotate/state.ts";
+import type { Target } from "../rotate/target.ts";
+import { HUMAN, type Job } from "./rotate-one.ts";
+import { chanceOf, openTarget, type World } from "./rotation.ts";
+
+/** Where one secret stands, as its store tells it. Times are milliseconds since the epoch. */
+export interface Standing {
+  readonly secret: RotatedSecret;
+  readonly status: RotationStatus;
+  /** When its value was made; undefined where the store does not tell. */
+  readonly madeAt?: number;
+  readonly version?: number;
+  /** Why nothing can be told: the rest is then empty. */
+  readonly error?: UserError;
+}
+
+const NATIVE = "native";
+const READ_TIME = 10_000;
+
+export async function readStandings(world: World, secrets: readonly RotatedSecret[]): Promise<readonly Standing[]> {
+  return inParallel(secrets, (secret) => readStanding(world, secret));
+}
+
+async function readStanding(world: World, secret: RotatedSecret): Promise<Standing> {
+  try {
+    return secret.target === NATIVE ? await nativeStanding(world, secret) : await journalled(world, secret);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { secret, status: { phase: "none" }, error };
+  }
+}
+
+async function journalled({ context, openStore }: World, secret: RotatedSecret): Promise<Standing> {
+  const provider = await openStore(secret.ref.store);
+  const status = await readRotation(secret.ref, { provider, now: context.now });
+  const summary = await provider.describe?.(secret.ref.path);
+  if (summary === undefined) return { secret, status };
+  return { secret, status, madeAt: summary.updatedAt, version: summary.version };
+}
+
+/** The store's own record is the journal. */
+async function nativeStanding(world: World, secret: RotatedSecret): Promise<Standing> {
+  const target: Target = await openTarget(world, secret);
+  if (target.kind !== "native") return { secret, status: { phase: "none" } };
+  const found = await target.status({ deadline: world.context.now() + READ_TIME });
+  switch (found.type) {
+    case "idle":
+      return {
+        secret,
+        status: { phase: "idle" },
+        ...(found.rotatedAt === undefined ? {} : { madeAt: found.rotatedAt }),
+      };
+    case "running":
+      return { secret, status: { phase: "setting" } };
+    case "stuck":
+      return { secret, status: { phase: "stuck", problem: { reason: found.what, check: found.hint } } };
+  }
+}
+
+/** Nothing was made yet that somebody would have to go on with. */
+export function isResting(phase: Phase | "none" | "damaged"): boolean {
+  return phase === "none" || phase === "idle" || phase === "claimed";
+}
+
+/** The secret as something to work on, by hand. */
+export function jobOf({ secret, status, error }: Standing): Job {
+  return { secret, phase: status.phase, ...(error === undefined ? {} : { error }) };
+}
+
+/** What is to be done for a secret: its slot is begun, or the rotation with that id is gone on with. */
+export interface Work {
+  readonly slot?: string;
+  readonly resume?: string;
+}
+
+/** What `--due` does now; undefined for nothing. */
+export function workOf({ secret, status, madeAt, error }: Standing, now: number): Work | undefined {
+  if (error !== undefined) return {};
+  if (!isResting(status.phase)) return status.id === undefined ? {} : { resume: status.id };
+  if (secret.target === HUMAN || secret.maxAge === undefined || madeAt === undefined) return undefined;
+  if ((status.last?.retryAt ?? 0) > now) return undefined;
+  const slot = dueSlot(timingOf(secret, secret.maxAge), madeAt, now, chanceOf(secret.ref));
+  return slot === undefined ? undefined : { slot: slot.id };
+}
+
+/** When there is something to do for it next; undefined where never, or not by us. */
+export function nextWork({ secret, status, madeAt }: Standing, now: number): number | undefined {
+  if (status.phase === "draining" && status.until !== undefined) return status.until;
+  if (!isResting(status.phase)) return Math.max(status.deadline ?? now, now);
+  if (secret.maxAge === undefined || madeAt === undefined) return undefined;
+  const next = nextDue(timingOf(secret, secret.maxAge), madeAt, now, chanceOf(secret.ref));
+  return Math.max(next, status.last?.retryAt ?? 0);
+}
+
+function timingOf({ window }: RotatedSecret, maxAge: number) {
+  return window === undefined ? { maxAge } : { maxAge, window };
+}

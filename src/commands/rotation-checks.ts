@@ -1,0 +1,58 @@
+import type { Context } from "../context.ts";
+import { type Exposed, readExposed, riskText } from "./exposures.ts";
+import { type Check, firstOf, ok, problem, warning } from "./check.ts";
+import { retireHint, stuckHint } from "./rotate-report.ts";
+import { readStandings, type Standing } from "./rotate-standing.ts";
+import { isPersonDue, waitsForPerson } from "./rotate-status.ts";
+import { openWorld } from "./rotation.ts";
+import { wholeName } from "../rotate/settings.ts";
+
+/** What was in plaintext and is not rotated, what was replaced and may still work, and rotations that do not go on. */
+export async function rotationChecks(context: Context): Promise<readonly Check[]> {
+  const world = openWorld(context);
+  const exposed = await readExposed(world);
+  const standings = await readStandings(world, world.settings.secrets);
+  const told = standings.flatMap((standing) => standingChecks(standing, context.now()));
+  const names = new Set(told.map(({ about }) => about));
+  const checks = [...markChecks(exposed).filter(({ about }) => !names.has(about)), ...told];
+  if (checks.length > 0 || standings.length === 0) return checks;
+  return [ok("rotation", `${standings.length} secrets, none overdue and none stuck`)];
+}
+
+function markChecks(all: readonly Exposed[]): Check[] {
+  const exposed = all.filter(({ state }) => state === "exposed");
+  const replaced = all.filter(({ state }) => state === "replaced");
+  const checks: Check[] = [];
+  if (exposed.length > 0) {
+    const names = firstOf(exposed.map((one) => [one.reference, riskText(one)].filter((text) => text !== "").join(" ")));
+    checks.push(problem("exposed", `in plaintext once, not rotated since: ${names}`, "mcp-secrets rotate --exposed"));
+  }
+  return [...checks, ...replaced.map(({ ref }) => byHand(wholeName(ref)))];
+}
+
+function byHand(name: string): Check {
+  return { ...warning(name, "replaced by hand: nobody has said that the old value is dead"), hint: retireHint(name) };
+}
+
+function standingChecks(standing: Standing, now: number): Check[] {
+  const { secret, status, error } = standing;
+  const name = wholeName(secret.ref);
+  if (error !== undefined) return [problem(name, error.message, error.hint)];
+  const { problem: stuck, last } = status;
+  if (stuck !== undefined) {
+    return [
+      problem(name, `rotation is stuck: ${stuck.reason}`, stuckHint(name, stuck.check, status.phase === "damaged")),
+    ];
+  }
+  if (waitsForPerson(standing)) return [byHand(name)];
+  if (isPersonDue(standing, now)) return [problem(name, "older than its settings allow", `mcp-secrets rotate ${name}`)];
+  if (last === undefined || last.result === "rotated" || last.result === "settled") return [];
+  const times = last.failures === undefined || last.failures < 2 ? "" : ` ${last.failures} times`;
+  return [
+    problem(
+      name,
+      `its last rotation came to nothing${times}: ${last.reason ?? last.result}`,
+      `mcp-secrets rotate ${name}`,
+    ),
+  ];
+}

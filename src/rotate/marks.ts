@@ -1,0 +1,148 @@
+import { type SecretRef, fieldOf, formatRef, DEFAULT_FIELD, parseRef } from "../core/ref.ts";
+import { changeNotes, isObject, type NoteKind, type NotePlace, type Notes, readNotes } from "./notes.ts";
+
+/**
+ * Which values ought to be dead: those that stood in a plaintext config, and those that were replaced by hand and may
+ * still work at their issuer. A mark stays until the secret was rotated, or a person said that the old value is dead.
+ */
+export interface Mark {
+  /** When the value was found in plaintext, or replaced by hand. ISO 8601, UTC. */
+  readonly since: string;
+  /** The version of the secret in its store that the mark is about; a later one is another value. */
+  readonly version?: number;
+  /** The configs that held it; none for a value that was never found in one. */
+  readonly places: readonly MarkPlace[];
+  /** When it was replaced by hand: the store has another value now, and the old one may still work. ISO 8601, UTC. */
+  readonly replaced?: string;
+}
+
+export interface MarkPlace {
+  /** Absolute. */
+  readonly config: string;
+  readonly client: string;
+  readonly server: string;
+}
+
+/** A value that was found, and the version under which the store holds it. */
+export interface Exposure {
+  readonly ref: SecretRef;
+  readonly version?: number;
+  readonly places: readonly MarkPlace[];
+}
+
+const KIND: NoteKind<Mark> = { name: "exposed", isNote: isMark };
+
+/** By reference, as `markKey` writes it. @throws UserError config-invalid */
+export function readMarks(place: Pick<NotePlace, "files" | "home">): Notes<Mark> {
+  return readNotes(place, KIND);
+}
+
+/** As a key: with the field, where it is not the usual one. */
+export function markKey(ref: SecretRef): string {
+  const field = fieldOf(ref);
+  return formatRef({ store: ref.store, path: ref.path, ...(field === DEFAULT_FIELD ? {} : { field }) });
+}
+
+/**
+ * Notes that the values were found in plaintext. Durable when it returns; it comes before the plaintext goes, so that no
+ * kill in between makes anybody forget.
+ */
+export async function markExposed(place: NotePlace, found: readonly Exposure[], now: number): Promise<void> {
+  if (found.length === 0) return;
+  await changeNotes(place, KIND, (marks) => {
+    const after = new Map(marks);
+    for (const { ref, version, places } of found) {
+      const known = after.get(markKey(ref));
+      const old = known?.replaced === undefined ? known : undefined;
+      after.set(markKey(ref), {
+        since: old?.since ?? new Date(now).toISOString(),
+        ...(version === undefined ? {} : { version }),
+        places: together(old?.places ?? [], places),
+      });
+    }
+    return after;
+  });
+}
+
+/** What became of a secret by hand. */
+export interface Replacement {
+  readonly ref: SecretRef;
+  /** Of the store, with the new value. */
+  readonly version?: number;
+  /** False where the same value was stored again. */
+  readonly changed: boolean;
+  readonly remind?: boolean;
+}
+
+/**
+ * A person stored a value: a mark of that field becomes a reminder that the old value may still work, and the other
+ * marks of the secret stay what they are. `remind`: also where there was no mark.
+ */
+export async function markReplaced(
+  place: NotePlace,
+  { ref, version, changed, remind = false }: Replacement,
+  now: number,
+): Promise<void> {
+  if (!remind && !hasMarks(place, ref)) return;
+  const key = markKey(ref);
+  const at = new Date(now).toISOString();
+  const noted = version === undefined ? {} : { version };
+  await changeNotes(place, KIND, (marks) => {
+    const after = new Map<string, Mark>();
+    for (const [text, mark] of marks) after.set(text, sameSecret(text, ref) ? { ...mark, ...noted } : mark);
+    const old = after.get(key);
+    if (changed && (remind || old !== undefined)) {
+      after.set(key, { since: at, places: [], ...old, ...noted, replaced: at });
+    }
+    return after;
+  });
+}
+
+/** The secret was rotated, or somebody said that its old values are dead. True where there was a mark. */
+export async function clearMarks(place: NotePlace, ref: SecretRef): Promise<boolean> {
+  if (!hasMarks(place, ref)) return false;
+  await changeNotes(place, KIND, (marks) => new Map([...marks].filter(([text]) => !sameSecret(text, ref))));
+  return true;
+}
+
+/** True where the mark's value is no longer what the store gives. */
+export function isReplaced(mark: Mark, current: number | undefined): boolean {
+  if (mark.replaced !== undefined) return true;
+  return mark.version !== undefined && current !== undefined && current > mark.version;
+}
+
+function hasMarks(place: NotePlace, ref: SecretRef): boolean {
+  return [...readMarks(place).keys()].some((text) => sameSecret(text, ref));
+}
+
+function sameSecret(text: string, { store, path }: SecretRef): boolean {
+  const other = parseRef(text);
+  return other.store === store && other.path === path;
+}
+
+function together(known: readonly MarkPlace[], more: readonly MarkPlace[]): readonly MarkPlace[] {
+  const byText = new Map(
+    [...known, ...more].map((place) => [JSON.stringify([place.config, place.client, place.server]), place]),
+  );
+  return [...byText.values()];
+}
+
+function isMark(value: unknown): value is Mark {
+  if (!isObject(value)) return false;
+  const { since, version, places, replaced } = value;
+  return (
+    isTime(since) &&
+    (version === undefined || Number.isSafeInteger(version)) &&
+    (replaced === undefined || isTime(replaced)) &&
+    Array.isArray(places) &&
+    places.every(isPlace)
+  );
+}
+
+function isPlace(value: unknown): value is MarkPlace {
+  return isObject(value) && ["config", "client", "server"].every((name) => typeof value[name] === "string");
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === "string" && !Number.isNaN(Date.parse(value));
+}

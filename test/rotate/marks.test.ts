@@ -1,0 +1,92 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { parseRef } from "../../src/core/ref.ts";
+import { createFiles } from "../../src/io/files.ts";
+import { createLock } from "../../src/io/locks.ts";
+import { clearMarks, isReplaced, markExposed, markReplaced, readMarks } from "../../src/rotate/marks.ts";
+import { random } from "../helpers/local-store.ts";
+
+const ref = parseRef("mcp-secret://local/mail/TOKEN");
+const key = "mcp-secret://local/mail/TOKEN";
+const place = (config: string) => ({ config, client: "custom", server: "mail" });
+const NOW = Date.parse("2026-11-25T10:00Z");
+
+function home() {
+  const folder = mkdtempSync(join(tmpdir(), "mcps-marks-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const lock = createLock({ pid: process.pid, now: Date.now, random });
+  return { home: folder, lock, files: createFiles({ platform: process.platform, random }) };
+}
+
+test("what was found is marked since it was first found, with every place", async () => {
+  const at = home();
+  await markExposed(at, [{ ref, version: 1, places: [place("/a")] }], NOW);
+  await markExposed(at, [{ ref: { ...ref, field: "value" }, version: 1, places: [place("/b"), place("/a")] }], NOW + 1);
+  expect([...readMarks(at)]).toEqual([
+    [key, { since: "2026-11-25T10:00:00.000Z", version: 1, places: [place("/a"), place("/b")] }],
+  ]);
+  expect(statSync(join(at.home, "rotation", "exposed.json")).mode & 0o777).toBe(0o600);
+});
+
+test("a value stored by hand makes it a reminder, the same value does not", async () => {
+  const at = home();
+  await markExposed(at, [{ ref, version: 1, places: [place("/a")] }], NOW);
+  await markReplaced(at, { ref, version: 2, changed: false }, NOW);
+  const same = readMarks(at).get(key);
+  expect(same).toMatchObject({ version: 2 });
+  expect(same && isReplaced(same, 2)).toBe(false);
+  await markReplaced(at, { ref, version: 3, changed: true }, NOW);
+  const other = readMarks(at).get(key);
+  expect(other).toMatchObject({ version: 3, replaced: "2026-11-25T10:00:00.000Z", places: [place("/a")] });
+  expect(other && isReplaced(other, 3)).toBe(true);
+  expect(await clearMarks(at, ref)).toBe(true);
+  expect(readMarks(at).size).toBe(0);
+  expect(await clearMarks(at, ref)).toBe(false);
+});
+
+test("another field that is stored leaves the mark what it is", async () => {
+  const at = home();
+  const password = { ...ref, field: "password" };
+  await markExposed(at, [{ ref: password, version: 1, places: [] }], NOW);
+  await markReplaced(at, { ref, version: 2, changed: true }, NOW);
+  expect([...readMarks(at)]).toEqual([[`${key}#password`, expect.objectContaining({ version: 2 })]]);
+  const mark = readMarks(at).get(`${key}#password`);
+  expect(mark && isReplaced(mark, 2)).toBe(false);
+  expect(mark && isReplaced(mark, 3)).toBe(true);
+});
+
+test("what was replaced and is found in plaintext again is exposed again", async () => {
+  const at = home();
+  await markExposed(at, [{ ref, version: 1, places: [place("/a")] }], NOW);
+  await markReplaced(at, { ref, version: 2, changed: true }, NOW);
+  expect(readMarks(at).get(key)?.replaced).toBeDefined();
+  await markExposed(at, [{ ref, version: 2, places: [place("/b")] }], NOW + 1000);
+  expect(readMarks(at).get(key)).toEqual({ since: "2026-11-25T10:00:01.000Z", version: 2, places: [place("/b")] });
+});
+
+test("without a mark nothing is written ", async () => {
+  const at = home();
+  await markReplaced(at, { ref, version: 2, changed: true }, NOW);
+  await markExposed(at, [], NOW);
+  expect(existsSync(join(at.home, "rotation"))).toBe(false);
+});
+
+test("marks made at the same time are all there", async () => {
+  const at = home();
+  const names = Array.from({ length: 20 }, (_, number) => `mcp-secret://local/s${number}/TOKEN`);
+  await Promise.all(names.map((name) => markExposed(at, [{ ref: parseRef(name), places: [] }], NOW)));
+  expect([...readMarks(at).keys()].toSorted()).toEqual(names.toSorted());
+});
+
+test.each(["", "{}", `{"v":2,"secrets":{}}`, `{"v":1,"secrets":{"${key}":{"since":"x","places":[]}}}`])(
+  "a damaged file is an error and not an empty one: %s",
+  async (text) => {
+    const at = home();
+    mkdirSync(join(at.home, "rotation"));
+    writeFileSync(join(at.home, "rotation", "exposed.json"), text);
+    expect(() => readMarks(at)).toThrow("is damaged");
+    await expect(markExposed(at, [{ ref, places: [] }], NOW)).rejects.toThrow("is damaged");
+  },
+);
