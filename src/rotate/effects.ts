@@ -87,7 +87,7 @@ async function test(run: Run, value: Tried): Promise<Seen> {
 const FIRST_PAUSE = 500;
 
 function tested(run: Run, value: Tried, verdict: Verdict): Seen {
-  if (verdict.type === "rejected" && value !== "found") run.refused.push(value);
+  if (verdict.type === "rejected") run.refused.push(value);
   return { type: "tested", value, verdict };
 }
 

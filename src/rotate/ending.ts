@@ -5,10 +5,10 @@ import {
   afterFailure,
   giveUp,
   later,
+  login,
   logsIn,
   move,
   phase,
-  test,
   unexpected,
 } from "./step.ts";
 
@@ -37,8 +37,8 @@ export const retiring = phase({
 });
 
 /** Whoever made the new value by hand ends the old one by hand: all that can be done here is to look. */
-function retire(_: Seen, { kind }: Facts): Step {
-  return kind === "human" ? test("current") : { do: "retire", value: "current" };
+function retire(_: Seen, facts: Facts): Step {
+  return facts.kind === "human" ? login("current", facts) : { do: "retire", value: "current" };
 }
 
 const ROLLED_BACK: Step = { do: "finish", result: "rolledBack", ending: { type: "rolledBack" } };
@@ -47,11 +47,11 @@ const ROLLED_BACK: Step = { do: "finish", result: "rolledBack", ending: { type: 
 export const rollback = phase({
   entered: goBack,
   resumed: goBack,
-  done: ({ what }) => (what === "set" ? test("current") : ROLLED_BACK),
-  failed: ({ what, how, words }) => {
+  done: ({ what }, facts) => (what === "set" ? login("current", facts) : ROLLED_BACK),
+  failed: ({ what, how, words }, facts) => {
     if (how !== "refused") return later(words);
     // Not let in: what is valid now tells. A candidate that we may not end is at least nowhere in use.
-    return what === "set" ? test("current") : ROLLED_BACK;
+    return what === "set" ? login("current", facts) : ROLLED_BACK;
   },
   tested: ({ verdict }, { saidNo }) => {
     if (verdict.type === "unreachable") return later(verdict);

@@ -3,14 +3,13 @@ import { UserError } from "../errors.ts";
 import { type Claimed, deadlineOf, ownership } from "./claim.ts";
 import { type Journal, writeJournal } from "./journal.ts";
 import type { Spill } from "./spill.ts";
-import type { Held } from "./state.ts";
-import type { Words } from "./step.ts";
+import type { Tried, Words } from "./step.ts";
 
 /** What this run knows beside the journal; gone with the process. */
 export interface Run extends Claimed {
   journal: Journal;
   readonly spill: Spill;
-  readonly refused: Held[];
+  readonly refused: Tried[];
   mints: number;
   /** The tries up to this one are taken away at the issuer. */
   cleared: number | undefined;

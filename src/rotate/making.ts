@@ -6,14 +6,16 @@ import {
   type Seen,
   type Step,
   type Tested,
+  type Tried,
   adminRefused,
   afterFailure,
   giveUp,
   later,
+  login,
   logsIn,
+  mayTry,
   move,
   phase,
-  test,
   unexpected,
 } from "./step.ts";
 import { proving } from "./proving.ts";
@@ -86,7 +88,7 @@ const mintingOnce = phase({
 
 /** The old value tells whether the call was carried out, where it may be asked. */
 function answerLost(facts: Facts): Step {
-  return facts.reuseRevokes ? lost(facts) : test("current");
+  return facts.reuseRevokes ? lost(facts) : login("current", facts);
 }
 
 function notApplied(words: Failed["words"]): Step {
@@ -132,11 +134,9 @@ const REFUSED_TWICE = {
 
 /** The order in which values are tried to learn what is valid. */
 const PROBES: readonly Held[] = ["candidate", "current", "previous"];
-/** Some systems lock an account after a few wrong logins. */
-const MOST_REFUSED = 2;
 
 function probe(state: RotationState, facts: Facts): Step {
-  const known = new Set([...(state.refused ?? []), ...facts.refused]);
+  const known = new Set<Tried>([...(state.refused ?? []), ...facts.refused]);
   const next = PROBES.find((value) => !known.has(value) && (value !== "previous" || facts.hasPrevious));
   if (next === undefined) {
     return giveUp(
@@ -144,7 +144,7 @@ function probe(state: RotationState, facts: Facts): Step {
       "set a password there, and store it with mcp-secrets set",
     );
   }
-  return facts.refused.length < MOST_REFUSED ? test(next) : move("setting", { refused: [...known] });
+  return mayTry(facts) ? login(next, facts) : move("setting", { refused: PROBES.filter((value) => known.has(value)) });
 }
 
 function probedValid({ value }: Tested, { saidNo }: Facts): Step {

@@ -1,11 +1,11 @@
-import { type Facts, type Step, type Tested, giveUp, later, logsIn, move, phase, rollBack, test } from "./step.ts";
+import { type Facts, type Step, type Tested, giveUp, later, login, logsIn, move, phase, rollBack } from "./step.ts";
 
 /** The phases from a candidate that should be valid to the one that is current. */
 
 /** On a fresh connection, and with the rights that the current one has. */
 export const proving = phase({
-  entered: () => test("candidate"),
-  resumed: () => test("candidate"),
+  entered: (_, facts) => login("candidate", facts),
+  resumed: (_, facts) => login("candidate", facts),
   tested: (seen, facts) => {
     if (seen.verdict.type === "unreachable") return later(seen.verdict);
     return seen.value === "current" ? oldAfterMint(seen, facts) : candidateTested(seen, facts);
@@ -20,7 +20,7 @@ function candidateTested({ verdict }: Tested, facts: Facts): Step {
 
 /** The old one is gone, or should be. */
 function mintedOnceFailed(verdict: Tested["verdict"], facts: Facts): Step {
-  if (verdict.type === "rejected" && !facts.reuseRevokes) return test("current");
+  if (verdict.type === "rejected" && !facts.reuseRevokes) return login("current", facts);
   const what = verdict.type === "lacking" ? `lacks ${verdict.missing.join(", ")}` : "is not taken by it";
   return makeAnother(`the new value that the issuer made ${what}, and the old one is gone`, facts);
 }
@@ -39,10 +39,10 @@ export const tested = phase({
   resumed: () => ({ do: "look" }),
   promoted: ({ version }) => move("promoted", { promoted: version }),
   // By a look after a crash, or because the compare-and-swap of the promotion lost.
-  secret: ({ is, version }) => {
+  secret: ({ is, version }, facts) => {
     if (is === "base") return { do: "promote" };
     if (is === "candidate") return move("promoted", { promoted: version });
-    if (is === "other") return test("found");
+    if (is === "other") return login("found", facts);
     return giveUp(
       "the secret was removed while it was rotated; the new value is in force",
       "store it again with mcp-secrets set, or end what is in the journal",

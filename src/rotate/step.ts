@@ -16,7 +16,7 @@ export interface Facts {
   /** Nobody holds the old value any more, or the grace has passed. */
   readonly drained: boolean;
   /** Values that logins were refused with in this run. */
-  readonly refused: readonly Held[];
+  readonly refused: readonly Tried[];
   /** How often this run has asked for a new value. */
   readonly mints: number;
   /** What the target said when it did not let us in this run. */
@@ -136,8 +136,16 @@ export function move(to: Phase, patch?: Partial<RotationState>): Step {
   return { do: "move", to, ...(patch && { with: patch }) };
 }
 
-export function test(value: Tried): Step {
-  return { do: "test", value };
+/** Some systems lock an account after a few wrong logins. */
+const MOST_REFUSED = 2;
+
+export function mayTry({ refused }: Facts): boolean {
+  return refused.length < MOST_REFUSED;
+}
+
+/** A login, where this run has not been refused too often. */
+export function login(value: Tried, facts: Facts): Step {
+  return mayTry(facts) ? { do: "test", value } : later({ reason: "as many logins were refused as one run may try" });
 }
 
 export function later(words: Words): Step {
