@@ -14,9 +14,9 @@ const chunks = {
   aws: "providers/aws/provider.ts",
 };
 const NOTHING = "./providers/vault/nothing.cjs";
+const version = JSON.stringify(process.env["npm_package_version"]);
 
-await build({
-  entryPoints: chunks,
+const options = {
   outdir: "dist",
   outExtension: { ".js": ".cjs" },
   bundle: true,
@@ -40,6 +40,15 @@ await build({
   },
   // A chunk is loaded by require: import() of Node would start its other loader.
   supported: { "dynamic-import": false },
-  define: { VERSION: JSON.stringify(process.env["npm_package_version"]) },
+  define: { VERSION: version },
   logLevel: "warning",
-});
+};
+
+/** In a snapshot `require` knows Node's own modules only; src/fast/snapshot.ts tells where the other chunks are. */
+const REQUIRE = `
+const nodeRequire = require, chunks = {};
+require = (id) => id.startsWith("./") ? chunks.load(id) : nodeRequire(id);
+`;
+
+await build({ ...options, entryPoints: chunks });
+await build({ ...options, entryPoints: { snapshot: "src/fast/snapshot.ts" }, banner: { js: REQUIRE } });

@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { Completable } from "./commands/completion.ts";
 import { realContext, type Context } from "./context.ts";
 import { bugReport } from "./core/bug.ts";
+import { told } from "./core/told.ts";
 import { EXIT, UserError, systemCode } from "./errors.ts";
 import { type Terminal, realTerminal } from "./io/terminal.ts";
 
@@ -211,8 +212,7 @@ function report(error: unknown, terminal: Terminal, words: readonly string[]): n
     terminal.err(`${JSON.stringify({ schema: "mcp-secrets/error/1", code, exit, message, hint })}\n`);
   } else {
     if (code === "bug") terminal.err(bugReport(cause).stack);
-    terminal.err(`[mcp-secrets] error: ${message}\n`);
-    if (hint !== undefined) terminal.err(`[mcp-secrets] hint: ${hint}\n`);
+    terminal.err(told("error", message, hint));
   }
   return exit;
 }
@@ -232,8 +232,8 @@ function usageError({ message }: CommanderError, [first = ""]: readonly string[]
   const hint =
     guess === undefined ? `mcp-secrets${command} --help` : `did you mean ${guess}? see mcp-secrets${command} --help`;
   // `--value=…` is told without what may be a value.
-  const told = what.replace(/^error: /, "").replace(/^(unknown option '[^=]*)=.*/s, "$1'");
-  return new UserError("usage", told.replace(/\.$/, ""), { hint });
+  const mistake = what.replace(/^error: /, "").replace(/^(unknown option '[^=]*)=.*/s, "$1'");
+  return new UserError("usage", mistake.replace(/\.$/, ""), { hint });
 }
 
 /** What the system refused, where no command has better words for it. */

@@ -7,6 +7,7 @@ import { findHomes } from "./io/home.ts";
 import { createLock } from "./io/locks.ts";
 import { parentProgram, startOfProcess } from "./io/owner.ts";
 import type { Answer } from "./io/programs.ts";
+import { replacer } from "./io/replace.ts";
 import { type Terminal, realTerminal } from "./io/terminal.ts";
 
 /** Everything that a command gets from outside. Tests build one from buffers, temporary folders and a fixed clock. */
@@ -25,7 +26,13 @@ export interface Context {
   readonly pid: number;
   readonly ppid: number;
   /** The built program that runs here, and the Node that runs it. */
-  readonly program: { readonly version: string; readonly folder: string; readonly node: string };
+  readonly program: {
+    readonly version: string;
+    readonly folder: string;
+    readonly node: string;
+    /** True where that Node can put another program in its place. */
+    readonly replaces: boolean;
+  };
   /** The program that started us, where the system tells it. */
   readonly parentProgram: () => string | undefined;
   /** When a running process started, as the system counts; empty where it does not tell; undefined where none runs. */
@@ -59,7 +66,12 @@ export function realContext(terminal = realTerminal()): Context {
     uid: process.getuid?.() ?? -1,
     pid: process.pid,
     ppid: process.ppid,
-    program: { version: VERSION, folder: __dirname, node: process.execPath },
+    program: {
+      version: VERSION,
+      folder: __dirname,
+      node: process.execPath,
+      replaces: replacer(() => {}) !== undefined,
+    },
     parentProgram,
     startOf: startOfProcess,
     now: Date.now,

@@ -4,7 +4,9 @@ import { runningClients } from "../clients/running.ts";
 import type { Context } from "../context.ts";
 import type { Provider } from "../core/provider.ts";
 import { findRefs, formatRef } from "../core/ref.ts";
+import type { Seal } from "../core/seal.ts";
 import { printable } from "../core/table.ts";
+import { told } from "../core/told.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { entryCommand, installLauncher } from "../launch/install.ts";
 import { applyConfig, isUnsettled, settleJournal } from "../migrate/apply.ts";
@@ -136,9 +138,10 @@ async function write(context: Context, prepared: Prepared): Promise<readonly Con
     await installLauncher(context);
     await copyMoves(context, prepared.moves);
     await store(context, prepared);
+    const seal = await openSeal(context);
     const done: ConfigReport[] = [];
     for (const report of reportsOf(prepared.plan, prepared, "planned")) {
-      done.push(await writeOne(context, journal, prepared, report));
+      done.push(await writeOne(context, { journal, seal }, prepared, report));
     }
     return done;
   });
@@ -158,13 +161,12 @@ async function store(context: Context, { provider, plan }: Prepared): Promise<vo
 
 async function writeOne(
   context: Context,
-  journal: Journal,
+  { journal, seal }: { readonly journal: Journal; readonly seal: Seal },
   prepared: Prepared,
   report: ConfigReport,
 ): Promise<ConfigReport> {
   const read = prepared.configs.find(({ place }) => place.path === report.path);
   if (read === undefined || report.plan === undefined || report.plan.edits.length === 0) return report;
-  const seal = await openSeal(context);
   const unapproved: string[] = [];
   try {
     await applyConfig(report.plan, read.bytes, {
@@ -242,8 +244,7 @@ function finish(
   for (const { path, error, problems, empty, plan } of reports) {
     if (empty === true) terminal.err(`[mcp-secrets] warning: ${printable(path)} has no servers under mcpServers\n`);
     if (error !== undefined) {
-      terminal.err(`[mcp-secrets] error: ${printable(error.message)}\n`);
-      if (error.hint !== undefined) terminal.err(`[mcp-secrets] hint: ${error.hint}\n`);
+      terminal.err(told("error", error.message, error.hint));
     }
     for (const { server, problem } of problems) {
       terminal.err(`[mcp-secrets] error: ${printable(path)}: ${printable(server)} was not looked at: ${problem}\n`);

@@ -3,19 +3,14 @@ import { formatTable } from "../core/table.ts";
 import { EXIT } from "../errors.ts";
 import { currentVersions } from "./current-versions.ts";
 import { type LeaseNote, listLeaseNotes } from "../launch/lease-journal.ts";
-import { forgetLaunch, type LaunchRecord, listLaunches } from "../launch/registry.ts";
+import { type LaunchRecord, liveLaunches } from "../launch/registry.ts";
 
 /**
  * `ps`: the launches that live, the versions of the secrets that they hold, and which of those are no longer current.
  * Notes of dead launches are swept.
  */
 export async function runPs(context: Context, options: { readonly json?: boolean }): Promise<number> {
-  const launches: LaunchRecord[] = [];
-  for (const record of listLaunches(context)) {
-    if (context.startOf(record.pid) === record.started) launches.push(record);
-    else forgetLaunch(context, record.id);
-  }
-  launches.sort((a, b) => (a.since < b.since ? -1 : 1));
+  const launches = liveLaunches(context).toSorted((a, b) => (a.since < b.since ? -1 : 1));
   const held = launches.flatMap(({ refs }) => refs.flatMap(({ ref, version }) => (version === undefined ? [] : [ref])));
   const current = await currentVersions(context, held);
   if (options.json === true) {

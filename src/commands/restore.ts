@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { appendAudit } from "../audit/log.ts";
-import { placeOf } from "../clients/locate.ts";
+import { type ConfigPlace, locateConfigs, placeOf } from "../clients/locate.ts";
 import type { Context } from "../context.ts";
 import type { Seal } from "../core/seal.ts";
 import { formatTable, printable } from "../core/table.ts";
+import { told } from "../core/told.ts";
 import { EXIT, UserError } from "../errors.ts";
-import { renewApprovals } from "../launch/approvals.ts";
+import { type Renewal, renewApprovals } from "../launch/approvals.ts";
 import { isUnsettled, replaceConfig, settleJournal } from "../migrate/apply.ts";
 import { Journal, type Migration } from "../migrate/journal.ts";
 import { errorJson } from "../migrate/report.ts";
@@ -30,6 +31,8 @@ interface Restoring extends Differences {
   readonly current: Buffer;
   readonly migrations: readonly Migration[];
   readonly undone?: Restored;
+  /** Approvals that go back with the references of their entries. */
+  readonly words: readonly Renewal[];
   readonly error?: UserError;
 }
 
@@ -40,7 +43,7 @@ export async function runRestore(context: Context, options: RestoreOptions): Pro
   const touches = options.list !== true && options.dryRun !== true;
   if (touches && isUnsettled(context.files, journal)) await locked(() => settleJournal(context.files, journal));
   const { migrations, problems } = journal.read();
-  for (const wrong of problems) context.terminal.err(`[mcp-secrets] warning: ${wrong}\n`);
+  for (const wrong of problems) tell(context, "warning", wrong);
   const open = selected(context, migrations, options.config);
   if (options.list === true) return list(context, open, options.json === true);
   const plans = await plan(context, journal, open, options);
@@ -66,8 +69,9 @@ function exitOf(plans: readonly Restoring[]): number {
 function selected(context: Context, migrations: readonly Migration[], configs?: readonly string[]): Migration[] {
   const open = migrations.filter(({ state }) => state !== "restored");
   if (configs === undefined) return open;
+  const located = locateConfigs(context);
   return configs.flatMap((named) => {
-    const real = followed(context, placeOf(context, named).path);
+    const real = followed(context, placeOf(context, named, located).path);
     const found = open.filter(({ config }) => config === real);
     if (found.length > 0) return found;
     throw new UserError("not-restorable", `${named} was not rewritten by migrate, or was restored already`, {
@@ -92,14 +96,18 @@ async function plan(
   options: RestoreOptions,
 ): Promise<readonly Restoring[]> {
   const configs = [...new Set(migrations.map(({ config }) => config))];
+  const located = locateConfigs(context);
+  let seal: Promise<Seal> | undefined;
+  const shared = { context, journal, located, seal: () => (seal ??= openSeal(context)) };
   return Promise.all(
     configs.map(async (config) => {
       const mine = migrations.filter((migration) => migration.config === config).toReversed();
       const current = context.files.readIfExists(config) ?? Buffer.alloc(0);
-      const nothing: Restoring = { config, current, migrations: mine, newer: [], lost: [] };
+      const nothing: Restoring = { config, current, migrations: mine, words: [], newer: [], lost: [] };
       try {
-        const undone = await undoConfig(context, journal, nothing, options);
-        return { ...nothing, undone, ...(await differences(context, undone)) };
+        const undone = await undoConfig(shared, nothing, options);
+        const words = restoredWords(placeOf(context, config, located).row, { config, current, undone });
+        return { ...nothing, undone, words, ...(await differences(context, undone)) };
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         return { ...nothing, error };
@@ -108,9 +116,16 @@ async function plan(
   );
 }
 
+/** What all configs have in common. */
+interface Shared {
+  readonly context: Context;
+  readonly journal: Journal;
+  readonly located: readonly ConfigPlace[];
+  readonly seal: () => Promise<Seal>;
+}
+
 async function undoConfig(
-  context: Context,
-  journal: Journal,
+  { context, journal, located, ...shared }: Shared,
   { config, current, migrations }: Restoring,
   options: RestoreOptions,
 ): Promise<Restored> {
@@ -119,8 +134,8 @@ async function undoConfig(
       hint: `echo '{}' > '${config}', then mcp-secrets restore --config '${config}'`,
     });
   }
-  const { row } = placeOf(context, config);
-  const seal = await openSeal(context);
+  const { row } = placeOf(context, config, located);
+  const seal = await shared.seal();
   const steps = migrations.map((migration) => ({ migration, original: opened(seal, journal, migration) }));
   const servers = options.server === undefined ? {} : { servers: options.server };
   try {
@@ -148,9 +163,9 @@ function opened(seal: Seal, journal: Journal, { id }: Migration): Buffer {
 }
 
 async function write(context: Context, journal: Journal, restoring: Restoring, options: RestoreOptions): Promise<void> {
-  const { config, current, undone, migrations } = restoring;
+  const { config, current, undone, words, migrations } = restoring;
   if (undone === undefined || undone.servers.length === 0) return;
-  await renewApprovals(context, restoredWords(placeOf(context, config).row, restoring));
+  await renewApprovals(context, words);
   if (!undone.bytes.equals(current)) await replaceConfig(config, undone.bytes, current, context.files);
   const open = new Set([...undone.refused.map(({ server }) => server), ...undone.gone]);
   const kept = (server: string) => !undone.servers.includes(server) || open.has(server);
@@ -196,8 +211,7 @@ function show(context: Context, plans: readonly Restoring[]): void {
 }
 
 function tell(context: Context, kind: "error" | "warning", text: string, hint?: string): void {
-  context.terminal.err(`[mcp-secrets] ${kind}: ${printable(text)}\n`);
-  if (hint !== undefined) context.terminal.err(`[mcp-secrets] hint: ${printable(hint)}\n`);
+  context.terminal.err(told(kind, text, hint));
 }
 
 function list(context: Context, migrations: readonly Migration[], json: boolean): number {

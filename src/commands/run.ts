@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import type { ChildSpec, Ending, Processes, Programs } from "../core/processes.ts";
 import type { Provider, ResolvedSecret } from "../core/provider.ts";
 import { formatRef, type SecretRef } from "../core/ref.ts";
+import { note, told } from "../core/told.ts";
 import { UserError, systemCode } from "../errors.ts";
 import type { LaunchView } from "../launch/approval.ts";
 import { checkApproval } from "../launch/approvals.ts";
@@ -13,8 +14,8 @@ import { checkHome } from "../launch/home.ts";
 import type { Keeper, KeeperEvent, KeeperHost } from "../launch/keeper.ts";
 import { noteFolder } from "../launch/lease-folder.ts";
 import { launchRefs, refKey } from "../launch/references.ts";
-import { forgetLaunch, recordLaunch, versionsOf } from "../launch/registry.ts";
-import { canReplace, dyingWithParent, resettingSignals } from "../launch/replace.ts";
+import { forgetLaunch, recordLaunch, sweepLaunches, versionsOf } from "../launch/registry.ts";
+import { canReplace, resettingSignals } from "../launch/replace.ts";
 import { resolveAll } from "../launch/resolve.ts";
 import { supervise } from "../launch/supervise.ts";
 import { treeKill, windowsCommand } from "../launch/windows.ts";
@@ -37,8 +38,6 @@ export interface RunContext extends Pick<
   | "files"
 > {
   readonly err: (text: string) => void;
-  /** setpriv(1), where the stable launcher knows that it can set the parent-death signal. */
-  readonly setpriv?: string;
   readonly programs: Programs;
   /** Loaded where a child is supervised. */
   readonly loadProcesses: () => Promise<Processes>;
@@ -129,7 +128,7 @@ async function prepare(context: RunContext, launch: Launch, keeper: Keeper | und
   );
   if (secrets.length > 0) audit(context, launch, { event: "resolved", outcome: "ok" });
   for (const { name, reason } of plan.withheld) {
-    context.err(`[mcp-secrets] ${name} was not passed on: it ${reason}\n`);
+    context.err(note(`${name} was not passed on: it ${reason}`));
   }
   return { secrets, plan, found };
 }
@@ -191,7 +190,9 @@ async function replaceIfPossible(context: RunContext, keeper: Keeper | undefined
   if (replace === undefined || keeper?.holds() === true) return;
   await keeper?.release();
   const wrapped = resettingSignals(spec, "/usr/bin/env");
-  if (wrapped !== undefined && canReplace(spec, inspect) && canReplace(wrapped, inspect)) replace(wrapped);
+  if (wrapped === undefined || !canReplace(spec, inspect) || !canReplace(wrapped, inspect)) return;
+  sweepLaunches(context);
+  replace(wrapped);
 }
 
 async function startChild(
@@ -201,11 +202,9 @@ async function startChild(
 ): Promise<Ending> {
   const processes = await context.loadProcesses();
   const group = context.platform !== "win32" && !processes.hasTerminal();
-  const setpriv = context.setpriv ?? "";
-  const wrapped = context.programs.probe(setpriv) === "program" ? dyingWithParent(spec, setpriv) : spec;
   try {
     const supervision = { ...supervisionOf(context, processes, group), onEnding: () => void keeper?.release() };
-    const { ended } = await supervise(processes, { ...wrapped, group }, supervision);
+    const { ended } = await supervise(processes, { ...spec, group }, supervision);
     const ending = await ended;
     await keeper?.release();
     noteEnd(context, launch, ending);
@@ -214,6 +213,7 @@ async function startChild(
     throw startFailure(launch, error);
   } finally {
     forgetLaunch(context, launch.id);
+    sweepLaunches(context);
   }
 }
 
@@ -223,7 +223,7 @@ function noteEnd(context: RunContext, launch: Launch, { signal, code }: Ending):
     audit(context, launch, { event: "ended", outcome: "ok", ended: signal ?? code ?? 0 });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    context.err(`[mcp-secrets] warning: ${error.message}\n`);
+    context.err(told("warning", error.message));
   }
 }
 
@@ -264,11 +264,11 @@ function keeperHost(context: RunContext, launch: Launch): KeeperHost {
       return audit(context, launch, { event: "revoked", outcome: event.whole ? "ok" : "failed" });
     }
     if (event.type === "intruded") {
-      context.err(`[mcp-secrets] refused: ${event.what}\n`);
+      context.err(note(`refused: ${event.what}`));
       return audit(context, launch, { event: "intruded", outcome: "denied" });
     }
     const time = new Date(event.at).toISOString();
-    context.err(`[mcp-secrets] ${event.what} ends at ${time}: restart the server in its client\n`);
+    context.err(note(`${event.what} ends at ${time}: restart the server in its client`));
     return audit(context, launch, { event: "ending", outcome: "ok" });
   };
   return { ...context, launch: launch.id, entry: launch.entry, tell };

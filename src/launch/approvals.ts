@@ -8,6 +8,7 @@ import {
   type Approval,
   type ApprovalSubject,
   entryChanges,
+  type EntryView,
   isGenuine,
   type LaunchView,
   launchChanges,
@@ -83,15 +84,13 @@ function isRenewable(approval: Approval, { before, after }: Renewal, key: Buffer
 }
 
 /** Everything of a subject, with one mark in place of each reference. */
-function withoutRefs({ id, command, args, env, config, pointer }: ApprovalSubject): string {
-  const marked = [
-    command,
-    ...args,
-    ...Object.entries(env)
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .flat(),
-  ].map(withoutRefsIn);
-  return JSON.stringify([id, config, pointer, marked]);
+function withoutRefs({ id, command, args, env, members, config, pointer }: ApprovalSubject): string {
+  const marked = [[command, ...args], ...sorted(env)].map((texts) => texts.map(withoutRefsIn));
+  return JSON.stringify([id, config, pointer, marked, sorted(members)]);
+}
+
+function sorted(texts: Readonly<Record<string, string>>): [string, string][] {
+  return Object.entries(texts).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 function withoutRefsIn(text: string): string {
@@ -155,8 +154,8 @@ export function readApprovals(place: ApprovalPlace): ApprovalBook {
   };
 }
 
-function viewOf({ command, args, env }: ApprovalSubject): LaunchView {
-  return { words: [command, ...args], env };
+function viewOf({ command, args, env, members }: ApprovalSubject): EntryView {
+  return { words: [command, ...args], env, members };
 }
 
 /** As `changesOf`, for one subject. */

@@ -21,6 +21,12 @@ interface RegistryPlace {
   readonly home: string;
 }
 
+interface LivePlace extends RegistryPlace {
+  readonly startOf: (pid: number) => string | undefined;
+}
+
+const MANY = 256;
+
 /** Notes a launch before its child starts. It is state of this boot: not flushed to the disk. */
 export function recordLaunch({ files, home }: RegistryPlace, record: LaunchRecord): void {
   const path = launchPath(home, record.id);
@@ -36,8 +42,25 @@ export function forgetLaunch({ files, home }: RegistryPlace, id: string): void {
   files.remove(launchPath(home, id));
 }
 
+/** The launches that live. Notes of dead ones go. */
+export function liveLaunches({ files, home, startOf }: LivePlace): LaunchRecord[] {
+  return listLaunches({ files, home }).filter(({ id, pid, started }) => {
+    const lives = startOf(pid) === started;
+    if (!lives) forgetLaunch({ files, home }, id);
+    return lives;
+  });
+}
+
+/**
+ * A launcher that was killed, or whose server took its place, does not forget its launch. Where there are more notes than
+ * launches can live, the dead are looked for: a look at the folder each time, and some 10 ms once in a few hundred.
+ */
+export function sweepLaunches(place: LivePlace): void {
+  if (place.files.list(launchFolder(place.home)).length > MANY) liveLaunches(place);
+}
+
 /** Every launch that was noted and not forgotten, dead ones too. What cannot be read is left out. */
-export function listLaunches({ files, home }: RegistryPlace): LaunchRecord[] {
+function listLaunches({ files, home }: RegistryPlace): LaunchRecord[] {
   const names = files.list(launchFolder(home)).filter((name) => name.endsWith(".json"));
   const records = names.map((name) => readRecord(files.readIfExists(join(launchFolder(home), name))));
   return records.filter((record) => record !== undefined);

@@ -52,6 +52,8 @@ export interface EntryWords {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** What else decides what the client starts: migrate leaves it as it is. */
+  readonly members: Readonly<Record<string, string>>;
 }
 
 /** What an approval is bound to: the entry as `run` will see it. */
@@ -158,7 +160,15 @@ function moveEntry(entry: Entry, found: readonly Finding[], { input, places, lau
   const env = [...entry.env.map(({ name }, at): [string, string] => [name, inEnv[at]?.after ?? ""]), ...moved];
   return {
     findings: [...inEnv, ...inWords].flatMap((text) => text.findings),
-    entry: { id, server: entry.server, pointer: entry.pointer, command, args, env: Object.fromEntries(env) },
+    entry: {
+      id,
+      server: entry.server,
+      pointer: entry.pointer,
+      command,
+      args,
+      env: Object.fromEntries(env),
+      members: entry.members ?? {},
+    },
     edits: [
       ...(wrapped === undefined ? wrap(entry, command, launcher, id) : []),
       ...inWords.filter((word) => wrapped !== undefined || word.place !== entry.command).flatMap((word) => word.edits),
