@@ -280,6 +280,6 @@ function finish(
 
 function nextStep(done: readonly ConfigReport[]): string {
   const plaintext = done.some(({ plan }) => plan?.findings.some(({ reference }) => reference !== undefined));
-  const issuers = "; then replace these secrets at their issuers, for they were in plaintext";
-  return `restart the client${plaintext ? issuers : ", which has the old references until then"}`;
+  const rotate = "; then mcp-secrets rotate --exposed: what was in plaintext counts as known";
+  return `restart the client${plaintext ? rotate : ", which has the old references until then"}`;
 }
