@@ -148,6 +148,7 @@ function addStoreCommands(store: Command, context: () => Context, end: (exit: Pr
     .option("--password-ref <reference>", "a password in the local store")
     .option("--wrapped-for <role>", "the secret id is wrapped, and was made for this role")
     .option("--mount <name=path>", "NAME=PATH, NAME=kv1:PATH or NAME=engine:PATH (may be repeated)", repeat)
+    .option("--stale-for <duration>", "use an encrypted copy of that age while the vault does not answer: 8h")
     .option("--token-role <name>", "a token role for launches; {server} stands for the server")
     .option("--region <region>", "of Secrets Manager; AWS_REGION or the profile's where none is given")
     .option("--profile <name>", "of ~/.aws/config and ~/.aws/credentials")

@@ -36,6 +36,8 @@ export type AuditEvent =
   | "revoked"
   /** Somebody asked for what is a launch's alone. */
   | "intruded"
+  /** The store did not answer, and a copy was used. */
+  | "stale"
   | "migrated"
   | "moved"
   | "restored";

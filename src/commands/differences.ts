@@ -1,5 +1,6 @@
 import type { Context } from "../context.ts";
-import { parseRef, SCHEME } from "../core/ref.ts";
+import { inParallel } from "../core/parallel.ts";
+import { parseRef, SCHEME, type SecretRef } from "../core/ref.ts";
 import { Secret } from "../core/secret.ts";
 import { percentDecode } from "../core/url.ts";
 import { type ErrorCode, UserError } from "../errors.ts";
@@ -20,9 +21,12 @@ export interface Differences {
 export async function differences(context: Context, { secrets }: Restored): Promise<Differences> {
   const newer: string[] = [];
   const lost = new Set<string>();
+  const references = [...secrets].flat().filter((text) => text.startsWith(SCHEME));
+  const found = await valuesOf(context, [...new Set(references)]);
+  const valueOf = (text: string): Found => found.get(text) ?? "unknown";
   for (const [text, was] of secrets) {
-    const now = await valueOf(context, text);
-    const before = was.startsWith(SCHEME) ? await valueOf(context, was) : new Secret(was);
+    const now = valueOf(text);
+    const before = was.startsWith(SCHEME) ? valueOf(was) : new Secret(was);
     if (before === "missing") lost.add(was);
     // What a store does not have, or does not tell, is no newer value.
     else if (isOther(now, before) && isOther(now, decoded(was))) newer.push(text);
@@ -42,12 +46,34 @@ function decoded(was: string): Secret {
   return new Secret(percentDecode(was) ?? was);
 }
 
-async function valueOf(context: Context, text: string): Promise<Found> {
-  const ref = parseRef(text);
+/** Each store is opened once, and asked for all it has in one question. */
+async function valuesOf(context: Context, texts: readonly string[]): Promise<ReadonlyMap<string, Found>> {
+  const refs = texts.map(parseRef);
+  const stores = [...new Set(refs.map(({ store }) => store))];
+  const found = stores.map(async (store): Promise<[string, Found][]> => {
+    const here = texts.filter((_, at) => refs[at]?.store === store);
+    const values = await valuesIn(context, store, here.map(parseRef));
+    return here.map((text, at) => [text, values[at] ?? "unknown"]);
+  });
+  return new Map((await Promise.all(found)).flat());
+}
+
+async function valuesIn(context: Context, store: string, refs: readonly SecretRef[]): Promise<readonly Found[]> {
+  const provider = await orWhy(openStore(context, store));
+  if (typeof provider === "string") return refs.map(() => provider);
+  const request = { deadline: context.now() + STORE_DEADLINE };
+  const all = await orWhy(provider.resolve(refs, request));
+  if (typeof all !== "string") return all.map(({ value }) => value);
+  // One that is missing refuses them all.
+  return inParallel(refs, async (ref) => {
+    const one = await orWhy(provider.resolve([ref], request));
+    return typeof one === "string" ? one : (one[0]?.value ?? "unknown");
+  });
+}
+
+async function orWhy<T>(work: Promise<T>): Promise<T | "missing" | "unknown"> {
   try {
-    const provider = await openStore(context, ref.store);
-    const [found] = await provider.resolve([ref], { deadline: context.now() + STORE_DEADLINE });
-    return found?.value ?? "unknown";
+    return await work;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return MISSING.has(error.code) ? "missing" : "unknown";

@@ -58,7 +58,7 @@ async function leavingStores({ store, from }: MoveOptions, ports: RelocationPort
 
 function portsOf(context: Context, store: string): RelocationPorts {
   const opened = new Map<string, Promise<Provider>>();
-  let origins: ReadonlyMap<string, string> | undefined;
+  const origins = originsOf(new Journal(context.files, context.home).read().migrations);
   return {
     store,
     open(name) {
@@ -67,7 +67,6 @@ function portsOf(context: Context, store: string): RelocationPorts {
       return provider;
     },
     cameFrom(secret) {
-      origins ??= originsOf(new Journal(context.files, context.home).read().migrations);
       const from = origins.get(secretOf(secret));
       return from === undefined ? undefined : parseRef(from);
     },

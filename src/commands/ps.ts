@@ -46,9 +46,10 @@ function leasesIn({ stores }: LeaseNote): { readonly store: string; readonly id:
 
 function row({ entry, pid, since, refs }: LaunchRecord, current: ReadonlyMap<string, number>): string[] {
   const secrets = refs.map((held) => {
-    const { ref, version, current: now } = withCurrent(held, current);
+    const { ref, version, stale, current: now } = withCurrent(held, current);
     const shown = version === undefined ? ref : `${ref} v${version}`;
-    return now === undefined || now === version ? shown : `${shown} (old: now v${now})`;
+    const old = now === undefined || now === version ? shown : `${shown} (old: now v${now})`;
+    return stale === undefined ? old : `${old} (stale, read ${stale})`;
   });
   return [entry, String(pid), since, secrets.join(" ")];
 }

@@ -81,7 +81,7 @@ export function parseRun(args: readonly string[]): RunOptions {
 export async function runServer(context: RunContext, { entry, words }: RunOptions): Promise<Ending> {
   // Before anything is written there, the log included.
   checkHome(context);
-  const view = { words, env: clientEnvironment(context.env) };
+  const view = { words, env: clientEnvironment(context.env), anyCase: context.platform === "win32" };
   const launch: Launch = { entry, words, view, id: context.random(), refs: launchRefs(words, view.env) };
   const keeper = await keeperFor(context, launch);
   try {
@@ -127,10 +127,29 @@ async function prepare(context: RunContext, launch: Launch, keeper: Keeper | und
     { own: new Set(approval.env.map(({ name }) => name)), platform: context.platform },
   );
   if (secrets.length > 0) audit(context, launch, { event: "resolved", outcome: "ok" });
+  tellStale(context, launch, secrets);
   for (const { name, reason } of plan.withheld) {
     context.err(note(`${name} was not passed on: it ${reason}`));
   }
   return { secrets, plan, found };
+}
+
+/** The user allowed it, and is told all the same: what was revoked or replaced since is not known here. */
+function tellStale(context: RunContext, launch: Launch, secrets: readonly ResolvedSecret[]): void {
+  const stale = secrets.filter(({ staleSince }) => staleSince !== undefined);
+  for (const { ref, version, staleSince = 0 } of stale) {
+    const which = version === undefined ? "a copy" : `a copy of version ${version}`;
+    const read = new Date(staleSince).toISOString();
+    context.err(told("warning", `store ${ref.store} does not answer: ${formatRef(ref)} is ${which} read ${read}`));
+  }
+  if (stale.length === 0) return;
+  appendAudit(context, {
+    event: "stale",
+    outcome: "ok",
+    entry: launch.entry,
+    launch: launch.id,
+    refs: stale.map(({ ref }) => formatRef(ref)),
+  });
 }
 
 function search(context: RunContext, { view, words }: Launch): FoundCommand {

@@ -13,7 +13,15 @@ export interface LaunchRecord {
   readonly started: string;
   /** ISO 8601, UTC. */
   readonly since: string;
-  readonly refs: readonly { readonly ref: string; readonly version?: number }[];
+  readonly refs: readonly HeldVersion[];
+}
+
+/** A reference and the version that its server was given. */
+interface HeldVersion {
+  readonly ref: string;
+  readonly version?: number;
+  /** Where it came from a copy, because the store did not answer: when that was read. ISO 8601, UTC. */
+  readonly stale?: string;
 }
 
 interface RegistryPlace {
@@ -67,7 +75,11 @@ function listLaunches({ files, home }: RegistryPlace): LaunchRecord[] {
 }
 
 export function versionsOf(secrets: readonly ResolvedSecret[]): LaunchRecord["refs"] {
-  return secrets.map(({ ref, version }) => ({ ref: formatRef(ref), ...(version === undefined ? {} : { version }) }));
+  return secrets.map(({ ref, version, staleSince }) => ({
+    ref: formatRef(ref),
+    ...(version !== undefined && { version }),
+    ...(staleSince !== undefined && { stale: new Date(staleSince).toISOString() }),
+  }));
 }
 
 function launchFolder(home: string): string {

@@ -11,7 +11,7 @@ import { createFiles } from "../../../src/io/files.ts";
 export interface TestStore {
   readonly home: string;
   readonly options: StoreOptions;
-  open(): Required<Omit<Provider, "folder">>;
+  open(): Required<Omit<Provider, "folder" | "putAll">>;
   /** The name that a path has at the service. */
   nameOf(path: string): string;
 }

@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
+import { openSeal } from "../../../providers/local/seal.ts";
+import { hashOf } from "../../../providers/vault/reading.ts";
 import { open } from "../../../providers/vault/provider.ts";
 import type { StoreOptions } from "../../../src/core/provider.ts";
 import { createFiles } from "../../../src/io/files.ts";
@@ -26,15 +28,19 @@ export interface StoreSetup {
 /** A store named `team` with a home of its own, gone after the test. */
 export function testStore({ settings, options = {} }: StoreSetup): TestStore {
   const home = mkdtempSync(join(tmpdir(), "vault-home-"));
-  onTestFinished(() => rmSync(home, { recursive: true, force: true }));
+  onTestFinished(() => [home, memoryOf(home)].forEach((folder) => rmSync(folder, { recursive: true, force: true })));
   const random = () => randomBytes(8).toString("hex");
-  const whole: StoreOptions = {
-    store: "team",
+  const host = {
     home,
-    userHome: home,
     files: createFiles({ platform: process.platform, random }),
     lock: createLock({ pid: process.pid, now: Date.now, random }),
     now: Date.now,
+  };
+  const whole: StoreOptions = {
+    ...host,
+    store: "team",
+    userHome: home,
+    openSeal: async () => openSeal({ ...host, store: "local" }),
     settings,
     platform: process.platform,
     host: "test-host",
@@ -57,6 +63,11 @@ export function testStore({ settings, options = {} }: StoreSetup): TestStore {
       return path;
     },
   };
+}
+
+/** Where launches of a home share what they read. */
+export function memoryOf(home: string): string {
+  return `/dev/shm/mcp-secrets-${statSync(home).uid}-${hashOf(home).slice(0, 16)}`;
 }
 
 /** A store that logs in with the root token, which lies in its token file. */

@@ -11,6 +11,8 @@ import { rootStore } from "./store.ts";
 
 const TOKEN = 'hvs.canary"\\/@+=token';
 const REF = "mcp-secret://team/kv/x";
+/** Made before anybody waits for it. */
+const BOMB = gzipSync(Buffer.alloc(50_000_000, " "));
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -57,10 +59,7 @@ describe("what is no answer", () => {
     [
       "a gzip bomb",
       "store-answer",
-      (_, to) =>
-        to
-          .writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" })
-          .end(gzipSync(Buffer.alloc(50_000_000, " "))),
+      (_, to) => to.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" }).end(BOMB),
     ],
     [
       "an endless body",
