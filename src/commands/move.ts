@@ -58,7 +58,7 @@ async function leavingStores({ store, from }: MoveOptions, ports: RelocationPort
 
 function portsOf(context: Context, store: string): RelocationPorts {
   const opened = new Map<string, Promise<Provider>>();
-  const origins = originsOf(new Journal(context.files, context.home).read().migrations);
+  let origins: ReadonlyMap<string, string> | undefined;
   return {
     store,
     open(name) {
@@ -67,6 +67,7 @@ function portsOf(context: Context, store: string): RelocationPorts {
       return provider;
     },
     cameFrom(secret) {
+      origins ??= originsOf(new Journal(context.files, context.home).read().migrations);
       const from = origins.get(secretOf(secret));
       return from === undefined ? undefined : parseRef(from);
     },

@@ -1,6 +1,7 @@
 import type { Context } from "../context.ts";
 import { parseRef } from "../core/ref.ts";
 import { printable } from "../core/table.ts";
+import { told } from "../core/told.ts";
 import { movedSecrets } from "../migrate/move.ts";
 import type { ConfigPlan } from "../migrate/plan.ts";
 import type { ReadConfig } from "../migrate/read.ts";
@@ -58,11 +59,10 @@ export function tellMoved({ terminal }: Context, reports: readonly ConfigReport[
   for (const { plan, unapproved = [] } of reports) {
     for (const { server, from, left } of plan?.moves ?? []) {
       if (left === undefined) continue;
-      terminal.err(`[mcp-secrets] warning: ${printable(server)} keeps a reference to store ${from.store}: ${left}\n`);
+      terminal.err(told("warning", `${server} keeps a reference to store ${from.store}: ${left}`));
     }
     for (const id of unapproved) {
-      terminal.err(`[mcp-secrets] warning: ${printable(id)} is not approved as it stands, before as after\n`);
-      terminal.err(`[mcp-secrets] hint: mcp-secrets approve ${id}\n`);
+      terminal.err(told("warning", `${id} is not approved as it stands, before as after`, `mcp-secrets approve ${id}`));
     }
   }
 }

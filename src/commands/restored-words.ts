@@ -1,11 +1,9 @@
-import type { Entry } from "../clients/document.ts";
 import type { ClientRow } from "../clients/table.ts";
 import { parseRef, SCHEME } from "../core/ref.ts";
 import type { Renewal } from "../launch/approvals.ts";
-import { type Destination, movedWords, secretOf } from "../migrate/move.ts";
-import type { EntryWords } from "../migrate/plan.ts";
+import { type Destination, entryWords, movedWords, secretOf } from "../migrate/move.ts";
 import type { Restored } from "../migrate/restore.ts";
-import { unwrap, wordsOf } from "../migrate/wrapper.ts";
+import { unwrap } from "../migrate/wrapper.ts";
 
 /** A config that is restored: its path, links followed, its bytes now, and what they become. */
 interface RestoredConfig {
@@ -26,7 +24,7 @@ export function restoredWords({ format, keyPath }: ClientRow, { config, current,
   return format.parse(undone.bytes, keyPath).entries.flatMap((entry): Renewal[] => {
     const [id, before] = [unwrap(entry)?.id, now.get(entry.server)];
     if (id === undefined || before === undefined || id !== unwrap(before)?.id) return [];
-    const [old, restored] = [textsOf(before), textsOf(entry)];
+    const [old, restored] = [entryWords(before), entryWords(entry)];
     if (JSON.stringify(movedWords(old, destinations)) !== JSON.stringify(restored)) return [];
     const place = { id, config, pointer: entry.pointer };
     return [{ before: { ...place, ...old }, after: { ...place, ...restored } }];
@@ -36,10 +34,4 @@ export function restoredWords({ format, keyPath }: ClientRow, { config, current,
 function destinationsOf(secrets: Restored["secrets"]): ReadonlyMap<string, Destination> {
   const references = [...secrets].filter(([text, was]) => was.startsWith(SCHEME) && was !== text);
   return new Map(references.map(([text, was]) => [secretOf(parseRef(text)), { to: parseRef(was) }]));
-}
-
-function textsOf(entry: Entry): EntryWords {
-  const [command = "", ...args] = wordsOf(entry).map(({ text }) => text);
-  const env = Object.fromEntries(entry.env.map(({ name, text }) => [name, text]));
-  return { command, args, env, members: entry.members ?? {} };
 }

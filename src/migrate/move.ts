@@ -130,9 +130,7 @@ function movesOf(entry: Entry, stays: string | undefined, { leaves, destinations
 function renewedEntry(entry: Entry, destinations: Destinations): PlannedEntry | undefined {
   const wrapped = unwrap(entry);
   if (wrapped === undefined) return undefined;
-  const [command = "", ...args] = wordsOf(entry).map(({ text }) => text);
-  const env = Object.fromEntries(entry.env.map(({ name, text }) => [name, text]));
-  const was: EntryWords = { command, args, env, members: entry.members ?? {} };
+  const was = entryWords(entry);
   return { id: wrapped.id, server: entry.server, pointer: entry.pointer, ...movedWords(was, destinations), was };
 }
 
@@ -144,6 +142,13 @@ export function movedWords({ command, args, env, members }: EntryWords, destinat
     env: Object.fromEntries(Object.entries(env).map(([name, text]) => [name, movedText(text, destinations)])),
     members,
   };
+}
+
+/** What an entry starts, as its config has it. */
+export function entryWords(entry: Entry): EntryWords {
+  const [command = "", ...args] = wordsOf(entry).map(({ text }) => text);
+  const env = Object.fromEntries(entry.env.map(({ name, text }) => [name, text]));
+  return { command, args, env, members: entry.members ?? {} };
 }
 
 /** What the plan writes anyway may hold a reference that moves: the words that go behind the launcher's. */

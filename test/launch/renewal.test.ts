@@ -46,6 +46,8 @@ describe("no approval comes of", () => {
     ["one of another command", { ...before, command: "sh" }, after],
     ["one without a variable that the entry has", { ...before, env: { TOKEN: before.env["TOKEN"] ?? "" } }, after],
     ["one of another reference", { ...before, env: { ...before.env, TOKEN: "mcp-secret://local/z#f" } }, after],
+    ["one of another working folder", { ...before, members: {} }, after],
+    ["one of the entry as it was, for one in another folder", before, { ...after, members: { cwd: '"/tmp"' } }],
     ["one of another config", { ...before, config: "/other.json" }, after],
     ["one of another place in it", { ...before, pointer: "/mcpServers/other" }, after],
     ["one of the entry as it was, for one with another command", before, { ...after, command: "sh" }],
