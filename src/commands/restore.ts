@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import { appendAudit } from "../audit/log.ts";
-import { type ConfigPlace, locateConfigs, placeOf } from "../clients/locate.ts";
+import { locateConfigs, placeOf } from "../clients/locate.ts";
+import type { ClientRow } from "../clients/table.ts";
 import type { Context } from "../context.ts";
 import type { Seal } from "../core/seal.ts";
 import { formatTable, printable } from "../core/table.ts";
 import { told } from "../core/told.ts";
 import { EXIT, UserError } from "../errors.ts";
-import { type Renewal, renewApprovals } from "../launch/approvals.ts";
+import { renewApprovals } from "../launch/approvals.ts";
 import { isUnsettled, replaceConfig, settleJournal } from "../migrate/apply.ts";
 import { Journal, type Migration } from "../migrate/journal.ts";
 import { errorJson } from "../migrate/report.ts";
@@ -28,11 +29,10 @@ export interface RestoreOptions {
 /** What undoing the migrations of one config comes to; `error` where nothing can be done. */
 interface Restoring extends Differences {
   readonly config: string;
+  readonly row: ClientRow;
   readonly current: Buffer;
   readonly migrations: readonly Migration[];
   readonly undone?: Restored;
-  /** Approvals that go back with the references of their entries. */
-  readonly words: readonly Renewal[];
   readonly error?: UserError;
 }
 
@@ -98,16 +98,16 @@ async function plan(
   const configs = [...new Set(migrations.map(({ config }) => config))];
   const located = locateConfigs(context);
   let seal: Promise<Seal> | undefined;
-  const shared = { context, journal, located, seal: () => (seal ??= openSeal(context)) };
+  const shared = { context, journal, seal: () => (seal ??= openSeal(context)) };
   return Promise.all(
     configs.map(async (config) => {
       const mine = migrations.filter((migration) => migration.config === config).toReversed();
       const current = context.files.readIfExists(config) ?? Buffer.alloc(0);
-      const nothing: Restoring = { config, current, migrations: mine, words: [], newer: [], lost: [] };
+      const { row } = placeOf(context, config, located);
+      const nothing: Restoring = { config, row, current, migrations: mine, newer: [], lost: [] };
       try {
         const undone = await undoConfig(shared, nothing, options);
-        const words = restoredWords(placeOf(context, config, located).row, { config, current, undone });
-        return { ...nothing, undone, words, ...(await differences(context, undone)) };
+        return { ...nothing, undone, ...(await differences(context, undone)) };
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         return { ...nothing, error };
@@ -120,13 +120,12 @@ async function plan(
 interface Shared {
   readonly context: Context;
   readonly journal: Journal;
-  readonly located: readonly ConfigPlace[];
   readonly seal: () => Promise<Seal>;
 }
 
 async function undoConfig(
-  { context, journal, located, ...shared }: Shared,
-  { config, current, migrations }: Restoring,
+  { context, journal, seal: sealOf }: Shared,
+  { config, row, current, migrations }: Restoring,
   options: RestoreOptions,
 ): Promise<Restored> {
   if (context.files.look(config) === undefined) {
@@ -134,8 +133,7 @@ async function undoConfig(
       hint: `echo '{}' > '${config}', then mcp-secrets restore --config '${config}'`,
     });
   }
-  const { row } = placeOf(context, config, located);
-  const seal = await shared.seal();
+  const seal = await sealOf();
   const steps = migrations.map((migration) => ({ migration, original: opened(seal, journal, migration) }));
   const servers = options.server === undefined ? {} : { servers: options.server };
   try {
@@ -163,9 +161,9 @@ function opened(seal: Seal, journal: Journal, { id }: Migration): Buffer {
 }
 
 async function write(context: Context, journal: Journal, restoring: Restoring, options: RestoreOptions): Promise<void> {
-  const { config, current, undone, words, migrations } = restoring;
+  const { config, row, current, undone, migrations } = restoring;
   if (undone === undefined || undone.servers.length === 0) return;
-  await renewApprovals(context, words);
+  await renewApprovals(context, restoredWords(row, restoring));
   if (!undone.bytes.equals(current)) await replaceConfig(config, undone.bytes, current, context.files);
   const open = new Set([...undone.refused.map(({ server }) => server), ...undone.gone]);
   const kept = (server: string) => !undone.servers.includes(server) || open.has(server);

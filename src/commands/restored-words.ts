@@ -9,7 +9,7 @@ import { unwrap } from "../migrate/wrapper.ts";
 interface RestoredConfig {
   readonly config: string;
   readonly current: Buffer;
-  readonly undone: Restored;
+  readonly undone?: Restored;
 }
 
 /**
@@ -17,6 +17,7 @@ interface RestoredConfig {
  * as it came.
  */
 export function restoredWords({ format, keyPath }: ClientRow, { config, current, undone }: RestoredConfig): Renewal[] {
+  if (undone === undefined) return [];
   const destinations = destinationsOf(undone.secrets);
   if (destinations.size === 0) return [];
   const now = new Map(format.parse(current, keyPath).entries.map((entry) => [entry.server, entry]));

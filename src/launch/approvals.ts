@@ -85,11 +85,11 @@ function isRenewable(approval: Approval, { before, after }: Renewal, key: Buffer
 
 /** Everything of a subject, with one mark in place of each reference. */
 function withoutRefs({ id, command, args, env, members, config, pointer }: ApprovalSubject): string {
-  const marked = [[command, ...args], ...sorted(env)].map((texts) => texts.map(withoutRefsIn));
-  return JSON.stringify([id, config, pointer, marked, sorted(members)]);
+  const marked = [command, ...args, ...byName(env).flat()].map(withoutRefsIn);
+  return JSON.stringify([id, config, pointer, marked, byName(members)]);
 }
 
-function sorted(texts: Readonly<Record<string, string>>): [string, string][] {
+function byName(texts: Readonly<Record<string, string>>): [string, string][] {
   return Object.entries(texts).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 

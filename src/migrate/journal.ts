@@ -145,10 +145,6 @@ function isEdit(value: unknown): boolean {
   return member("type") === "replace" && isPlace && isText("text");
 }
 
-function isPair(value: unknown): boolean {
-  return isListOf(value, (text) => typeof text === "string") && Array.isArray(value) && value.length === 2;
-}
-
 function isDigest(value: unknown): boolean {
   return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
 }
@@ -160,4 +156,8 @@ function isListOf(value: unknown, is: (item: unknown) => boolean): boolean {
 function membersOf(value: unknown): (name: string) => unknown {
   const members = new Map<string, unknown>(typeof value === "object" && value !== null ? Object.entries(value) : []);
   return (name) => members.get(name);
+}
+
+function isPair(value: unknown): boolean {
+  return isListOf(value, (text) => typeof text === "string") && Array.isArray(value) && value.length === 2;
 }

@@ -10,7 +10,7 @@ const before: ApprovalSubject = {
   command: "npx",
   args: ["server", "--key=mcp-secret://local/a"],
   env: { TOKEN: "mcp-secret://local/b#f", LEVEL: "debug" },
-  members: { cwd: '"/srv"' },
+  members: { cwd: '"/w"' },
   config: "/c.json",
   pointer: "/mcpServers/github",
 };
