@@ -5,11 +5,11 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { findCanaries } from "../../helpers/canary.ts";
 import { type Ended, ended, execute, type Home, LONG, makeHome, mcpSecrets } from "../../helpers/cli.ts";
 import { entryOf, migrated, type ServerEntry } from "../../helpers/migrated.ts";
+import { memoryOf } from "../../helpers/memory.ts";
 import { auditEntries, type OpenBao, ROOT_TOKEN, startOpenBao } from "../../servers/openbao.ts";
 import { type Postgres, startPostgres } from "../../servers/postgres.ts";
 import { logsIn, query } from "../../servers/postgres-client.ts";
 import { connectDatabase, leasesOf, liveTokens, makeRole } from "./database.ts";
-import { memoryOf } from "./store.ts";
 
 /** Prints its variables, then waits for the end of its input. */
 const SERVER = `console.log(JSON.stringify({ token: process.env.TOKEN, user: process.env.PGUSER, password: process.env.PGPASSWORD }));

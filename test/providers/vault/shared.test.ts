@@ -2,9 +2,10 @@ import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { parseRef } from "../../../src/core/ref.ts";
 import { filesUnder, findCanaries } from "../../helpers/canary.ts";
+import { memoryOf } from "../../helpers/memory.ts";
 import { json, startFake } from "../../servers/fake-vault.ts";
 import { auditEntries, type OpenBao, startOpenBao } from "../../servers/openbao.ts";
-import { failureOf, memoryJournal, memoryOf, request, rootStore, secrets, type TestStore } from "./store.ts";
+import { failureOf, memoryJournal, request, rootStore, secrets, type TestStore } from "./store.ts";
 
 const VALUE = "shared-canary-value-1";
 const POLICY = `path "secret/data/*" { capabilities = ["read"] }
