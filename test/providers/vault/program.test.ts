@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { findCanaries } from "../../helpers/canary.ts";
 import { type Ended, ended, execute, type Home, LONG, makeHome, mcpSecrets } from "../../helpers/cli.ts";
@@ -14,6 +16,7 @@ import { connectDatabase, leasesOf, liveTokens, makeRole } from "./database.ts";
 /** Prints its variables, then waits for the end of its input. */
 const SERVER = `console.log(JSON.stringify({ token: process.env.TOKEN, user: process.env.PGUSER, password: process.env.PGPASSWORD }));
 process.stdin.resume().on("end", () => process.exit(0));`;
+const POSTGRES_SERVER = resolve("node_modules/@modelcontextprotocol/server-postgres/dist/index.js");
 const TOKEN = "ghp_kT9vQ2mZx7LrB4nWc8YdS1hJf6PgAeU3oXiV";
 
 let bao: OpenBao;
@@ -54,10 +57,10 @@ async function makeTeam(server = bao, ...options: string[]): Promise<Team> {
 }
 
 /** An entry with a secret in KV and a database credential, and the policy for it in the vault. */
-async function makeEntry({ home, cli }: Team, server: string): Promise<ServerEntry> {
+async function makeEntry({ home, cli }: Team, server: string, args = ["-e", SERVER]): Promise<ServerEntry> {
   const at = (field: string) => `mcp-secret://team/db/readonly#${field}`;
   const env = { TOKEN, PGUSER: at("username"), PGPASSWORD: at("password") };
-  const entries = await migrated(home, { [server]: { command: process.execPath, args: ["-e", SERVER], env } });
+  const entries = await migrated(home, { [server]: { command: process.execPath, args, env } });
   const config = ["--config", join(home.work, "config.json")];
   const policy = await cli("store", "policy", "--server", server, ...config);
   expect(policy).toMatchObject({ code: 0 });
@@ -185,6 +188,27 @@ describe("a launch", () => {
     expect(await roles()).toEqual([]);
     expect(await logsIn(postgres, running.shown)).toBe(false);
     expect([await leasesOf(bao, "readonly"), (await liveTokens(bao)).length, notesOf(team.home)]).toEqual([[], 0, []]);
+  });
+
+  test("under the client of the SDK: a real server works with a role of its own, and nothing is left after close", async () => {
+    const team = await makeTeam();
+    const url = `postgresql://127.0.0.1:${postgres.port}/postgres`;
+    const entry = await makeEntry(team, "sdk", [POSTGRES_SERVER, url]);
+    const client = new Client({ name: "test", version: "1" });
+    await client.connect(
+      new StdioClientTransport({ ...entry, env: { ...team.home.env, ...entry.env }, stderr: "inherit" }),
+    );
+    const query = { name: "query", arguments: { sql: "select current_user as who" } };
+    expect(await client.callTool(query)).toMatchObject({ content: [{ text: expect.stringContaining('"who": "v-') }] });
+    const read = auditEntries(bao).findLast(({ request }) => request.path === "database/creds/readonly");
+    expect(read.auth).toMatchObject({
+      policies: ["mcp-sdk"],
+      metadata: { launch: expect.any(String), server: "sdk", client: expect.any(String), host: expect.any(String) },
+    });
+    await client.close();
+    const left = async () => [...(await leasesOf(bao, "readonly")), ...(await liveTokens(bao))];
+    await expect.poll(left, { timeout: 5_000 }).toEqual([]);
+    expect(notesOf(team.home)).toEqual([]);
   });
 
   test("that is killed leaves nothing: its watcher gives everything back", async () => {
