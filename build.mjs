@@ -10,6 +10,7 @@ const chunks = {
   cli: "src/cli.ts",
   keeper: "src/launch/keeper.ts",
   settings: "src/settings.ts",
+  thread: "providers/local/thread.ts",
   vault: "providers/vault/provider.ts",
   aws: "providers/aws/provider.ts",
 };

@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Files } from "./core/files.ts";
 import type { Lock } from "./core/lock.ts";
+import type { Thread, Threads } from "./core/threads.ts";
 import { createFiles } from "./io/files.ts";
 import { findHomes } from "./io/home.ts";
 import { createLock } from "./io/locks.ts";
@@ -45,6 +47,7 @@ export interface Context {
   readonly random: () => string;
   readonly files: Files;
   readonly lock: Lock;
+  readonly threads: Threads;
   readonly terminal: Terminal;
   /** Runs a program without a shell for its answer; `timeout` in milliseconds. */
   readonly run: (command: string, args: readonly string[], timeout: number, env?: Environment) => Promise<Answer>;
@@ -79,10 +82,17 @@ export function realContext(terminal = realTerminal()): Context {
     random,
     files: createFiles({ platform: process.platform, random }),
     lock: createLock({ pid: process.pid, now: Date.now, random }),
+    threads: threadsOf(join(__dirname, "thread.cjs")),
     terminal,
     run: async (command, args, timeout, programEnv) => {
       const { runProgram } = await import("./io/programs.ts");
       return runProgram(command, args, { timeout, ...(programEnv === undefined ? {} : { env: programEnv }) });
     },
   };
+}
+
+/** Started once. */
+function threadsOf(file: string): Threads {
+  let started: Promise<readonly Thread[]> | undefined;
+  return () => (started ??= import("./io/threads.ts").then(({ startThreads }) => startThreads(file)));
 }

@@ -12,7 +12,8 @@ import type { StoreSettings } from "./settings.ts";
 export type StoreHost = Pick<
   Context,
   "home" | "files" | "lock" | "now" | "userHome" | "platform" | "hostname" | "random"
->;
+> &
+  Partial<Pick<Context, "threads">>;
 
 const LOCAL: StoreSettings = { name: "local", provider: "local", settings: {} };
 
@@ -32,7 +33,7 @@ export async function defaultStore(host: Pick<StoreHost, "home" | "files">): Pro
 export async function openStore(host: StoreHost, name: string): Promise<Provider> {
   const { provider, settings } = name === LOCAL.name ? LOCAL : await findStore(host, name);
   const { open } = await providers[provider]();
-  const { home, files, lock, now, userHome, platform, hostname } = host;
+  const { home, files, lock, now, userHome, platform, hostname, threads } = host;
   return open({
     store: name,
     home,
@@ -46,6 +47,7 @@ export async function openStore(host: StoreHost, name: string): Promise<Provider
     chance: () => chanceOf(host.random()),
     lookUp: (ref) => lookUp(host, ref),
     openSeal: () => openSeal(host),
+    ...(threads === undefined ? {} : { threads }),
   });
 }
 

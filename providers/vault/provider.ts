@@ -22,7 +22,7 @@ import { createTransport } from "./transport.ts";
 const COMMAND_TIME = 30_000;
 
 /** `folder` is missing where no KV mount is set up: then nothing can be stored. */
-type VaultProvider = Required<Omit<Provider, "folder">> & Pick<Provider, "folder">;
+type VaultProvider = Required<Omit<Provider, "folder" | "putAll">> & Pick<Provider, "folder">;
 
 /**
  * A store in HashiCorp Vault or OpenBao.

@@ -15,6 +15,8 @@ export interface AuditRecord {
   readonly launch?: string;
   /** References, never values. */
   readonly refs?: readonly string[];
+  /** Of `moved`: where the secrets of `refs` were before, in the same order. */
+  readonly from?: readonly string[];
   readonly config?: string;
   /** The error code of a `denied` or `failed` outcome. */
   readonly code?: string;
@@ -37,6 +39,7 @@ export type AuditEvent =
   /** The store did not answer, and a copy was used. */
   | "stale"
   | "migrated"
+  | "moved"
   | "restored";
 
 /** Who did it: the process, its user and the program that started it. */

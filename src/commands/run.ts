@@ -81,7 +81,7 @@ export function parseRun(args: readonly string[]): RunOptions {
 export async function runServer(context: RunContext, { entry, words }: RunOptions): Promise<Ending> {
   // Before anything is written there, the log included.
   checkHome(context);
-  const view = { words, env: clientEnvironment(context.env) };
+  const view = { words, env: clientEnvironment(context.env), anyCase: context.platform === "win32" };
   const launch: Launch = { entry, words, view, id: context.random(), refs: launchRefs(words, view.env) };
   const keeper = await keeperFor(context, launch);
   try {

@@ -3,6 +3,7 @@ import type { Lock } from "./lock.ts";
 import type { SecretRef } from "./ref.ts";
 import type { Seal } from "./seal.ts";
 import type { Secret } from "./secret.ts";
+import type { Threads } from "./threads.ts";
 
 /** A kind of store. */
 export type ProviderName = "local" | "vault" | "aws";
@@ -100,6 +101,13 @@ export interface SecretOrigin {
   readonly server?: string;
 }
 
+/** A secret that is to be stored under a path that is not there yet. */
+export interface NewSecret {
+  readonly path: string;
+  readonly fields: Fields;
+  readonly origin?: SecretOrigin;
+}
+
 /** What may be told of a secret without its value. `path` has no store name. */
 export interface SecretSummary {
   readonly path: string;
@@ -141,6 +149,12 @@ export interface Provider {
     fields: Fields,
     condition: { readonly ifVersion: number; readonly origin?: SecretOrigin },
   ): Promise<number>;
+  /**
+   * A `put` of each secret with `ifVersion` 0, where the store does many faster than one after another: a path that
+   * exists is left as it is. `stored` is called whenever one more is done.
+   * @throws UserError cannot-write where the system refuses one; others may be stored
+   */
+  putAll?(secrets: readonly NewSecret[], stored: () => void): Promise<void>;
   /** Every secret of the store, in the order of their paths. */
   list?(): Promise<readonly SecretSummary[]>;
   /**
@@ -182,6 +196,8 @@ export interface ProviderOptions {
   readonly files: Files;
   readonly lock: Lock;
   readonly now: () => number;
+  /** For work on many secrets. */
+  readonly threads?: Threads;
 }
 
 /** What a provider that is configured gets beside that. */

@@ -49,6 +49,8 @@ export interface SealedApproval extends Approval {
 export interface LaunchView {
   readonly words: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** True on Windows, where names of variables come in whatever case somebody has set them first. */
+  readonly anyCase?: boolean;
 }
 
 /** What a config says of an entry: the client reads more of it than it hands on. */
@@ -83,9 +85,11 @@ export function isGenuine(sealed: SealedApproval, key: Buffer): boolean {
 export function launchChanges(approval: Approval, view: LaunchView, key: Buffer): string[] {
   const changes = wordChanges(approval.words, view.words, matchesExpanded);
   if (hasForeignRefs(approval, view)) changes.push("the references");
-  const approved = new Map(approval.env.map((variable) => [variable.name, variable]));
+  const fold = (name: string) => (view.anyCase === true ? name.toUpperCase() : name);
+  const approved = new Map(approval.env.map((variable) => [fold(variable.name), variable]));
+  const given = new Map(Object.entries(view.env).map(([name, text]) => [fold(name), text]));
   for (const variable of approval.env) {
-    const text = view.env[variable.name];
+    const text = given.get(fold(variable.name));
     // What the client puts in may be nothing, and what is ours does not come this far.
     if (variable.expands === true || isOurs(variable.name)) continue;
     // Some clients drop empty variables.
@@ -94,7 +98,7 @@ export function launchChanges(approval: Approval, view: LaunchView, key: Buffer)
     else if (!matchesVariable(variable, text, key)) changes.push(`the value of ${variable.name}`);
   }
   for (const [name, text] of Object.entries(view.env)) {
-    const template = approved.get(name)?.text;
+    const template = approved.get(fold(name))?.text;
     if (findRefs(text).length === 0) continue;
     if (template === undefined || !matchesExpanded(template, text)) changes.push(`the reference in ${name}`);
   }

@@ -150,6 +150,7 @@ interface RuleIndex {
   readonly prefixes: readonly (readonly [string, VariableRule])[];
 }
 
+const LOADERS = indexOf(CODE_LOADERS);
 const WITHHELD = indexOf([...BROKER, ...CODE_LOADERS]);
 const NO_SECRET = indexOf([DECIDES_WHAT_RUNS, ...CODE_LOADERS]);
 
@@ -162,7 +163,16 @@ export function whyWithheld(name: string, value: string): string | undefined {
   if (name !== "PATH" && (value.includes(UNREADABLE) || name.includes(UNREADABLE))) {
     return "holds bytes that are no UTF-8, which Node cannot hand on as they are";
   }
-  const rule = ruleFor(WITHHELD, name);
+  return reasonIn(WITHHELD, name, value);
+}
+
+/** What a variable with this value loads or runs, or undefined where it does neither. */
+export function whatLoads(name: string, value: string): string | undefined {
+  return reasonIn(LOADERS, name, value);
+}
+
+function reasonIn(index: RuleIndex, name: string, value: string): string | undefined {
+  const rule = ruleFor(index, name);
   return rule?.value?.test(value) === false ? undefined : rule?.reason;
 }
 

@@ -5,7 +5,7 @@ import { installFastStart, installedFastStart, removeOldFastStarts } from "./fas
 import { type StubPlace, stubText } from "./stub.ts";
 
 /** The files of the built program. */
-const PROGRAM = ["start", "snapshot", "cli", "keeper", "settings", "vault", "aws", "launcher"] as const;
+const PROGRAM = ["start", "snapshot", "cli", "keeper", "settings", "thread", "vault", "aws", "launcher"] as const;
 /** Folders in which package managers keep Node at a place that survives its upgrades. */
 const STABLE_NODE_FOLDERS = ["/usr/local/bin", "/opt/homebrew/bin", "/usr/bin"] as const;
 const FEATURE_TEST_TIMEOUT = 5000;

@@ -10,8 +10,8 @@ const GRACE = 12;
  * A launcher that was killed before it told a target may have started a child all the same. Between fork and exec the
  * child holds the launcher's end of the pipe, so that by the end of stdin it runs, as the leader of a session and group
  * of its own, with the launcher's stdin and stdout: `$1` and `$2`, as proc(5) names pipes and sockets, or `-` for what others
- * may have as well. That is looked for among the processes that are younger than the watcher. Nothing marks the child,
- * and nothing runs between it and us.
+ * may have as well. The oldest such process that is younger than the watcher is the child. Nothing marks it, and
+ * nothing runs between it and us.
  *
  * The launcher has read secrets, so a core of it would hold them; Node cannot set its own limit, prlimit(1) of Linux can.
  * A limit of one byte stops core files and, unlike 0, also pipes to a crash reporter (core(5)).
@@ -28,15 +28,16 @@ fields() {
   began=$1
 }
 find_group() {
-  fields $$ && since=$began && own=$session || exit 0
+  fields $$ || exit 0
+  since=$began own=$session oldest=999999999999999 target=
   for folder in /proc/[0-9]*; do
     fields "\${folder#/proc/}" || continue
-    [ "$began" -ge "$since" ] && [ "$group" = "$session" ] && [ "$session" != "$own" ] || continue
+    [ "$began" -ge "$since" ] && [ "$began" -lt "$oldest" ] || continue
+    [ "$group" = "$session" ] && [ "$session" != "$own" ] || continue
     for fd in 0 1; do
-      case $(readlink "$folder/fd/$fd") in "$in"|"$out") target=-$group; return;; esac
+      case $(readlink "$folder/fd/$fd") in "$in"|"$out") target=-$group oldest=$began;; esac
     done
   done
-  exit 0
 }
 if read -r target; then
   prlimit --core=1:1 --pid "$PPID" 2>/dev/null || prlimit --core=0:0 --pid "$PPID" 2>/dev/null
@@ -44,6 +45,7 @@ if read -r target; then
 else
   find_group
 fi
+[ -n "$target" ] || exit 0
 kill -s TERM -- "$target" 2>/dev/null || exit 0
 tenths=0
 while [ $tenths -lt ${GRACE} ] && kill -s 0 -- "$target" 2>/dev/null; do

@@ -26,6 +26,8 @@ export interface Migration {
   readonly after: string;
   readonly servers: readonly string[];
   readonly edits: readonly Edit[];
+  /** Secrets that went to another store, each once: where from and where to, as references without fields. */
+  readonly moves?: readonly (readonly [from: string, to: string])[];
 }
 
 /** The migrations of a home, oldest first. */
@@ -94,6 +96,11 @@ export function newMigration(facts: Omit<Migration, "schema" | "state">): Migrat
   return { schema: SCHEMA, state: "started", ...facts };
 }
 
+/** Where secrets were before they came to their present stores, by the latest move; all as references without fields. */
+export function originsOf(migrations: readonly Migration[]): ReadonlyMap<string, string> {
+  return new Map(migrations.flatMap(({ moves = [] }) => moves.map(([from, to]) => [to, from] as const)));
+}
+
 export function digest(bytes: Buffer): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
@@ -123,7 +130,8 @@ function isMigration(value: unknown): value is Migration {
     isDigest(member("before")) &&
     isDigest(member("after")) &&
     isListOf(member("servers"), (server) => typeof server === "string") &&
-    isListOf(member("edits"), isEdit)
+    isListOf(member("edits"), isEdit) &&
+    (member("moves") === undefined || isListOf(member("moves"), isPair))
   );
 }
 
@@ -148,4 +156,8 @@ function isListOf(value: unknown, is: (item: unknown) => boolean): boolean {
 function membersOf(value: unknown): (name: string) => unknown {
   const members = new Map<string, unknown>(typeof value === "object" && value !== null ? Object.entries(value) : []);
   return (name) => members.get(name);
+}
+
+function isPair(value: unknown): boolean {
+  return isListOf(value, (text) => typeof text === "string") && Array.isArray(value) && value.length === 2;
 }

@@ -1,4 +1,4 @@
-import type { Provider, ResolveRequest } from "../core/provider.ts";
+import type { NewSecret, Provider, ResolveRequest } from "../core/provider.ts";
 import { DEFAULT_FIELD, formatRef } from "../core/ref.ts";
 import { UserError } from "../errors.ts";
 import type { PlannedSecret } from "./places.ts";
@@ -17,21 +17,31 @@ export async function storeSecrets(
   request: ResolveRequest,
   progress: (done: number) => void,
 ): Promise<readonly PlannedSecret[]> {
-  const put = provider.put?.bind(provider);
-  if (put === undefined) throw new UserError("refused", "this store cannot be written to");
   const missing = secrets.filter(({ known }) => !known);
+  const fresh = missing.map(({ ref, value, origin }) => ({
+    path: ref.path,
+    fields: { [ref.field ?? DEFAULT_FIELD]: value },
+    ...(origin && { origin }),
+  }));
   let done = 0;
-  await eachAtOnce(missing, async ({ ref, value }) => {
-    try {
-      await put(ref.path, { [ref.field ?? DEFAULT_FIELD]: value }, { ifVersion: 0 });
-    } catch (error) {
-      // Another migrate may have stored the same: the comparison below tells.
-      if (!(error instanceof UserError) || error.code !== "secret-exists") throw error;
-    }
-    progress((done += 1));
-  });
+  await putAll(provider, fresh, () => progress((done += 1)));
   await compare(provider, secrets, request);
   return missing;
+}
+
+/** What another migrate has stored meanwhile is passed over: the comparison tells whether it is the same. */
+async function putAll(provider: Provider, secrets: readonly NewSecret[], stored: () => void): Promise<void> {
+  if (provider.putAll !== undefined) return provider.putAll(secrets, stored);
+  const put = provider.put?.bind(provider);
+  if (put === undefined) throw new UserError("refused", "this store cannot be written to");
+  await eachAtOnce(secrets, async ({ path, fields, origin }) => {
+    try {
+      await put(path, fields, { ifVersion: 0, ...(origin && { origin }) });
+    } catch (error) {
+      if (!(error instanceof UserError) || error.code !== "secret-exists") throw error;
+    }
+    stored();
+  });
 }
 
 async function compare(provider: Provider, secrets: readonly PlannedSecret[], request: ResolveRequest): Promise<void> {

@@ -39,6 +39,12 @@ test("variables that a client may drop, for they are empty or become so, may be 
   expect(launchChanges(with2, { words, env: Object.fromEntries(rest) }, key)).toEqual([]);
 });
 
+test("on Windows names of variables have no case", () => {
+  const upper = Object.fromEntries(Object.entries(env).map(([name, text]) => [name.toLowerCase(), text]));
+  expect(launchChanges(sealed, { words, env: upper, anyCase: true }, key)).toEqual([]);
+  expect(launchChanges(sealed, { words, env: upper }, key)).toContain("the missing variable LEVEL");
+});
+
 describe("a launch is refused", () => {
   test.each([
     ["another command", { words: ["bash", ...words.slice(1)], env }, "the command"],

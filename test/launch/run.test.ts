@@ -219,6 +219,13 @@ test("ps shows a launch that lives, with the version that it holds, and forgets 
   const refs = [{ ref: "mcp-secret://local/one/API_KEY", version: 1 }];
   expect(await ps()).toMatchObject({ schema: "mcp-secrets/ps/1", launches: [{ pid: client.pid, refs, leases: [] }] });
   expect((await mcpSecrets(["ps"], { env: home.env })).stdout).toMatch(/^ENTRY +PID +SINCE +SECRETS\n.*\/one .* v1\n$/);
+  const reference = "mcp-secret://local/one/API_KEY";
+  await mcpSecrets(["set", reference], { env: home.env, input: "another" });
+  expect(await ps()).toMatchObject({ launches: [{ refs: [{ version: 1, current: 2 }] }] });
+  expect((await mcpSecrets(["ps"], { env: home.env })).stdout).toMatch(/ v1 \(old: now v2\)\n$/);
+  // What the store cannot tell hides nothing of the launch.
+  await mcpSecrets(["rm", reference, "--yes"], { env: home.env });
+  expect((await ps()).launches[0].refs).toEqual(refs);
   const end = new Promise((done) => client.once("exit", done));
   client.kill("SIGKILL");
   await end;

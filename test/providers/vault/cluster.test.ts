@@ -13,7 +13,7 @@ import { memoryOf } from "../../helpers/memory.ts";
 import { type Cluster, startCluster } from "../../servers/openbao.ts";
 import { type Postgres, startPostgres } from "../../servers/postgres.ts";
 import { connectDatabase, leasesOf, liveTokens, makeRole } from "./database.ts";
-import { request, secrets } from "./store.ts";
+import { request, secrets } from "../parts.ts";
 
 /** Of the built program; eight at a time. */
 const LAUNCHES = LONG ? 200 : 20;

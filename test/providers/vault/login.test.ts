@@ -6,7 +6,8 @@ import { Secret } from "../../../src/core/secret.ts";
 import { selfSigned } from "../../servers/certificate.ts";
 import { json, startFake } from "../../servers/fake-vault.ts";
 import { auditEntries, type OpenBao, ROOT_TOKEN, startOpenBao } from "../../servers/openbao.ts";
-import { failureOf, testStore, type TestStore, valuesOf } from "./store.ts";
+import { failureOf, valuesOf } from "../parts.ts";
+import { testStore, type TestStore } from "./store.ts";
 
 const REF = "mcp-secret://team/kv/login";
 let bao: OpenBao;

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join, resolve as absolute } from "node:path";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -16,7 +16,7 @@ import { connectDatabase, leasesOf, liveTokens, makeRole } from "./database.ts";
 /** Prints its variables, then waits for the end of its input. */
 const SERVER = `console.log(JSON.stringify({ token: process.env.TOKEN, user: process.env.PGUSER, password: process.env.PGPASSWORD }));
 process.stdin.resume().on("end", () => process.exit(0));`;
-const POSTGRES_SERVER = resolve("node_modules/@modelcontextprotocol/server-postgres/dist/index.js");
+const POSTGRES_SERVER = absolute("node_modules/@modelcontextprotocol/server-postgres/dist/index.js");
 const TOKEN = "ghp_kT9vQ2mZx7LrB4nWc8YdS1hJf6PgAeU3oXiV";
 
 let bao: OpenBao;
@@ -198,8 +198,8 @@ describe("a launch", () => {
     await client.connect(
       new StdioClientTransport({ ...entry, env: { ...team.home.env, ...entry.env }, stderr: "inherit" }),
     );
-    const query = { name: "query", arguments: { sql: "select current_user as who" } };
-    expect(await client.callTool(query)).toMatchObject({ content: [{ text: expect.stringContaining('"who": "v-') }] });
+    const call = { name: "query", arguments: { sql: "select current_user as who" } };
+    expect(await client.callTool(call)).toMatchObject({ content: [{ text: expect.stringContaining('"who": "v-') }] });
     const read = auditEntries(bao).findLast(({ request }) => request.path === "database/creds/readonly");
     expect(read.auth).toMatchObject({
       policies: ["mcp-sdk"],

@@ -5,7 +5,8 @@ import { filesUnder, findCanaries } from "../../helpers/canary.ts";
 import { memoryOf } from "../../helpers/memory.ts";
 import { json, startFake } from "../../servers/fake-vault.ts";
 import { auditEntries, type OpenBao, startOpenBao } from "../../servers/openbao.ts";
-import { failureOf, memoryJournal, request, rootStore, secrets, type TestStore } from "./store.ts";
+import { failureOf, memoryJournal, request, secrets } from "../parts.ts";
+import { rootStore, type TestStore } from "./store.ts";
 
 const VALUE = "shared-canary-value-1";
 const POLICY = `path "secret/data/*" { capabilities = ["read"] }

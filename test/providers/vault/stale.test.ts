@@ -6,7 +6,8 @@ import { filesUnder, findCanaries } from "../../helpers/canary.ts";
 import { memoryOf } from "../../helpers/memory.ts";
 import { json, type Reaction, startFake } from "../../servers/fake-vault.ts";
 import { type OpenBao, startOpenBao } from "../../servers/openbao.ts";
-import { failureOf, memoryJournal, request, rootStore, type StoreSetup, type TestStore } from "./store.ts";
+import { failureOf, memoryJournal, request } from "../parts.ts";
+import { rootStore, type StoreSetup, type TestStore } from "./store.ts";
 
 const VALUE = "stale-canary-value-1";
 const REF = "mcp-secret://team/kv/app";

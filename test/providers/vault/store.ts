@@ -5,10 +5,7 @@ import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
 import { openSeal } from "../../../providers/local/seal.ts";
 import { open } from "../../../providers/vault/provider.ts";
-import type { LeaseJournal, Provider, ResolveRequest, StoreOptions } from "../../../src/core/provider.ts";
-import { parseRef } from "../../../src/core/ref.ts";
-import { Secret } from "../../../src/core/secret.ts";
-import { UserError } from "../../../src/errors.ts";
+import type { StoreOptions } from "../../../src/core/provider.ts";
 import { createFiles } from "../../../src/io/files.ts";
 import { createLock } from "../../../src/io/locks.ts";
 import { memoryOf } from "../../helpers/memory.ts";
@@ -74,40 +71,4 @@ export function rootStore(bao: OpenBao, settings: Readonly<Record<string, unknow
   const store = testStore({ settings: { addresses: bao.address, ...ca, launch: "none", ...settings } });
   store.file(".vault-token", ROOT_TOKEN);
   return store;
-}
-
-export function request(milliseconds = 10_000): ResolveRequest {
-  return { deadline: Date.now() + milliseconds };
-}
-
-/** The values of `texts`, which are references. */
-export async function valuesOf(provider: Provider, ...texts: string[]): Promise<string[]> {
-  const resolved = await provider.resolve(texts.map(parseRef), request());
-  return resolved.map(({ value }) => value.expose());
-}
-
-export function secrets(fields: Readonly<Record<string, string>>): Record<string, Secret> {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, new Secret(value)]));
-}
-
-/** The error that the work ends in; fails the test where it ends in none, or in a bug. */
-export async function failureOf(work: () => Promise<unknown>): Promise<UserError> {
-  try {
-    await work();
-  } catch (error) {
-    if (error instanceof UserError) return error;
-    throw error;
-  }
-  throw new Error("it did not fail");
-}
-
-/** A journal that remembers what it was told, in order. */
-export function memoryJournal(): LeaseJournal & { readonly events: string[] } {
-  const events: string[] = [];
-  return {
-    events,
-    intent: async () => void events.push("intent"),
-    made: async (credential) => void events.push(`made ${credential.id}`),
-    leased: async (lease) => void events.push(`leased ${lease.id}`),
-  };
 }

@@ -6,7 +6,8 @@ import { plainWire } from "../../../providers/vault/exchange.ts";
 import { createTransport } from "../../../providers/vault/transport.ts";
 import { Secret } from "../../../src/core/secret.ts";
 import { type FakeVault, json, type Reaction, startFake } from "../../servers/fake-vault.ts";
-import { failureOf, rootStore, valuesOf } from "./store.ts";
+import { failureOf, valuesOf } from "../parts.ts";
+import { rootStore } from "./store.ts";
 
 const TOKEN = 'hvs.canary"\\/@+=token';
 const REF = "mcp-secret://team/kv/x";
