@@ -322,6 +322,7 @@ describe("a launch", () => {
     const entry = entryOf(entries, "crowd");
     const before = auditEntries(bao).length;
     const count = LONG ? 100 : 12;
+    const began = Date.now();
     const done = await Promise.all(
       Array.from({ length: count }, () => execute(entry.command, entry.args, { env: { ...home.env, ...entry.env } })),
     );
@@ -331,9 +332,11 @@ describe("a launch", () => {
       .filter(({ type }) => type === "request")
       .map(({ request }) => request.path);
     const times = (path: string) => asked.filter((each) => each === path).length;
-    expect([times("auth/approle/login"), times("auth/token/create")]).toEqual([1, count]);
-    // One for every two seconds that they take to start.
-    expect(times("secret/data/crowd")).toBeLessThan(LONG ? 20 : 5);
+    expect(times("auth/approle/login")).toBe(1);
+    // On a starved machine a token may end before it is used, and is then made again.
+    expect(times("auth/token/create")).toBeGreaterThanOrEqual(count);
+    // One for every two seconds that they take to start on this machine.
+    expect(times("secret/data/crowd")).toBeLessThanOrEqual(2 + (Date.now() - began) / 2_000);
     expect((await liveTokens(bao)).length).toBe(0);
   });
 
