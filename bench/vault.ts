@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Home, makeHome, mcpSecrets } from "../test/helpers/cli.ts";
+import { memoryOf } from "../test/helpers/memory.ts";
 import { entryOf, migrated } from "../test/helpers/migrated.ts";
 import { auditEntries, baoProgram, type OpenBao, ROOT_TOKEN, startOpenBao } from "../test/servers/openbao.ts";
 import { interleaved, type Timed, together } from "./measure.ts";
@@ -93,14 +94,19 @@ async function setUp(home: Home, bao: OpenBao): Promise<Launches> {
     return { name: `mcp-secrets run -- true, ${name}`, command, args, env: { ...home.env, ...env } };
   };
   const login = join(home.home, ".mcp-secrets/vault/team/token");
+  // What the launch before has read: each is to read for itself.
+  const apart = () => rmSync(memoryOf(join(home.home, ".mcp-secrets")), { recursive: true, force: true });
   return {
     local: launch("one secret of the local store", "local"),
-    token: launch("one of the vault, static token", "plain"),
+    token: { ...launch("one of the vault, static token", "plain"), before: apart },
     login: {
       ...launch("AppRole login, token of its own, revoked", "bench"),
-      before: () => rmSync(login, { force: true }),
+      before() {
+        apart();
+        rmSync(login, { force: true });
+      },
     },
-    shared: launch("login shared, token of its own, revoked", "bench"),
+    shared: { ...launch("login shared, token of its own, revoked", "bench"), before: apart },
   };
 }
 
@@ -187,6 +193,7 @@ async function requestsOf(bao: OpenBao, launch: Timed): Promise<Row> {
 async function crowd(bao: OpenBao, launch: Timed): Promise<Row> {
   let time = 0;
   const asked = await requestsDuring(bao, async () => (time = await together(launch, 100)));
+  launch.before?.();
   const counts = new Map<string, number>();
   for (const path of asked) counts.set(path, (counts.get(path) ?? 0) + 1);
   const shown = [...counts].map(([path, count]) => `${count} ${path}`).join(", ");

@@ -9,11 +9,11 @@ import { inParallel } from "../../../src/core/parallel.ts";
 import { Secret } from "../../../src/core/secret.ts";
 import { execute, type Home, LONG, makeHome, mcpSecrets } from "../../helpers/cli.ts";
 import { entryOf, migrated, type ServerEntry } from "../../helpers/migrated.ts";
+import { memoryOf } from "../../helpers/memory.ts";
 import { type Cluster, startCluster } from "../../servers/openbao.ts";
 import { type Postgres, startPostgres } from "../../servers/postgres.ts";
 import { connectDatabase, leasesOf, liveTokens, makeRole } from "./database.ts";
 import { request, secrets } from "../parts.ts";
-import { memoryOf } from "./store.ts";
 
 /** Of the built program; eight at a time. */
 const LAUNCHES = LONG ? 200 : 20;

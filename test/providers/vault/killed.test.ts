@@ -4,10 +4,10 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { ended, type Home, LAUNCHER, LONG, makeHome, mcpSecrets } from "../../helpers/cli.ts";
 import { entryOf, migrated, type ServerEntry } from "../../helpers/migrated.ts";
+import { memoryOf } from "../../helpers/memory.ts";
 import { type OpenBao, ROOT_TOKEN, startOpenBao } from "../../servers/openbao.ts";
 import { type Postgres, startPostgres } from "../../servers/postgres.ts";
 import { connectDatabase, leasesOf, liveTokens, makeRole } from "./database.ts";
-import { memoryOf } from "./store.ts";
 
 /**
  * Kill -9 of the launcher at everything that it does from its start to its end: file operations, requests before they

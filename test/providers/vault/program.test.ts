@@ -1,19 +1,22 @@
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve as absolute } from "node:path";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { findCanaries } from "../../helpers/canary.ts";
 import { type Ended, ended, execute, type Home, LONG, makeHome, mcpSecrets } from "../../helpers/cli.ts";
 import { entryOf, migrated, type ServerEntry } from "../../helpers/migrated.ts";
+import { memoryOf } from "../../helpers/memory.ts";
 import { auditEntries, type OpenBao, ROOT_TOKEN, startOpenBao } from "../../servers/openbao.ts";
 import { type Postgres, startPostgres } from "../../servers/postgres.ts";
 import { logsIn, query } from "../../servers/postgres-client.ts";
 import { connectDatabase, leasesOf, liveTokens, makeRole } from "./database.ts";
-import { memoryOf } from "./store.ts";
 
 /** Prints its variables, then waits for the end of its input. */
 const SERVER = `console.log(JSON.stringify({ token: process.env.TOKEN, user: process.env.PGUSER, password: process.env.PGPASSWORD }));
 process.stdin.resume().on("end", () => process.exit(0));`;
+const POSTGRES_SERVER = absolute("node_modules/@modelcontextprotocol/server-postgres/dist/index.js");
 const TOKEN = "ghp_kT9vQ2mZx7LrB4nWc8YdS1hJf6PgAeU3oXiV";
 
 let bao: OpenBao;
@@ -54,10 +57,10 @@ async function makeTeam(server = bao, ...options: string[]): Promise<Team> {
 }
 
 /** An entry with a secret in KV and a database credential, and the policy for it in the vault. */
-async function makeEntry({ home, cli }: Team, server: string): Promise<ServerEntry> {
+async function makeEntry({ home, cli }: Team, server: string, args = ["-e", SERVER]): Promise<ServerEntry> {
   const at = (field: string) => `mcp-secret://team/db/readonly#${field}`;
   const env = { TOKEN, PGUSER: at("username"), PGPASSWORD: at("password") };
-  const entries = await migrated(home, { [server]: { command: process.execPath, args: ["-e", SERVER], env } });
+  const entries = await migrated(home, { [server]: { command: process.execPath, args, env } });
   const config = ["--config", join(home.work, "config.json")];
   const policy = await cli("store", "policy", "--server", server, ...config);
   expect(policy).toMatchObject({ code: 0 });
@@ -187,6 +190,27 @@ describe("a launch", () => {
     expect([await leasesOf(bao, "readonly"), (await liveTokens(bao)).length, notesOf(team.home)]).toEqual([[], 0, []]);
   });
 
+  test("under the client of the SDK: a real server works with a role of its own, and nothing is left after close", async () => {
+    const team = await makeTeam();
+    const url = `postgresql://127.0.0.1:${postgres.port}/postgres`;
+    const entry = await makeEntry(team, "sdk", [POSTGRES_SERVER, url]);
+    const client = new Client({ name: "test", version: "1" });
+    await client.connect(
+      new StdioClientTransport({ ...entry, env: { ...team.home.env, ...entry.env }, stderr: "inherit" }),
+    );
+    const call = { name: "query", arguments: { sql: "select current_user as who" } };
+    expect(await client.callTool(call)).toMatchObject({ content: [{ text: expect.stringContaining('"who": "v-') }] });
+    const read = auditEntries(bao).findLast(({ request }) => request.path === "database/creds/readonly");
+    expect(read.auth).toMatchObject({
+      policies: ["mcp-sdk"],
+      metadata: { launch: expect.any(String), server: "sdk", client: expect.any(String), host: expect.any(String) },
+    });
+    await client.close();
+    const left = async () => [...(await leasesOf(bao, "readonly")), ...(await liveTokens(bao))];
+    await expect.poll(left, { timeout: 5_000 }).toEqual([]);
+    expect(notesOf(team.home)).toEqual([]);
+  });
+
   test("that is killed leaves nothing: its watcher gives everything back", async () => {
     const team = await makeTeam();
     const running = await start(team.home, await makeEntry(team, "killed"));
@@ -298,6 +322,7 @@ describe("a launch", () => {
     const entry = entryOf(entries, "crowd");
     const before = auditEntries(bao).length;
     const count = LONG ? 100 : 12;
+    const began = Date.now();
     const done = await Promise.all(
       Array.from({ length: count }, () => execute(entry.command, entry.args, { env: { ...home.env, ...entry.env } })),
     );
@@ -307,9 +332,11 @@ describe("a launch", () => {
       .filter(({ type }) => type === "request")
       .map(({ request }) => request.path);
     const times = (path: string) => asked.filter((each) => each === path).length;
-    expect([times("auth/approle/login"), times("auth/token/create")]).toEqual([1, count]);
-    // One for every two seconds that they take to start.
-    expect(times("secret/data/crowd")).toBeLessThan(LONG ? 20 : 5);
+    expect(times("auth/approle/login")).toBe(1);
+    // On a starved machine a token may end before it is used, and is then made again.
+    expect(times("auth/token/create")).toBeGreaterThanOrEqual(count);
+    // One for every two seconds that they take to start on this machine.
+    expect(times("secret/data/crowd")).toBeLessThanOrEqual(2 + (Date.now() - began) / 2_000);
     expect((await liveTokens(bao)).length).toBe(0);
   });
 

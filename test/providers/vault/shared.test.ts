@@ -2,10 +2,11 @@ import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { parseRef } from "../../../src/core/ref.ts";
 import { filesUnder, findCanaries } from "../../helpers/canary.ts";
+import { memoryOf } from "../../helpers/memory.ts";
 import { json, startFake } from "../../servers/fake-vault.ts";
 import { auditEntries, type OpenBao, startOpenBao } from "../../servers/openbao.ts";
 import { failureOf, memoryJournal, request, secrets } from "../parts.ts";
-import { memoryOf, rootStore, type TestStore } from "./store.ts";
+import { rootStore, type TestStore } from "./store.ts";
 
 const VALUE = "shared-canary-value-1";
 const POLICY = `path "secret/data/*" { capabilities = ["read"] }

@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { parseRef } from "../../../src/core/ref.ts";
 import { filesUnder, findCanaries } from "../../helpers/canary.ts";
+import { memoryOf } from "../../helpers/memory.ts";
 import { json, type Reaction, startFake } from "../../servers/fake-vault.ts";
 import { type OpenBao, startOpenBao } from "../../servers/openbao.ts";
 import { failureOf, memoryJournal, request } from "../parts.ts";
-import { memoryOf, rootStore, type StoreSetup, type TestStore } from "./store.ts";
+import { rootStore, type StoreSetup, type TestStore } from "./store.ts";
 
 const VALUE = "stale-canary-value-1";
 const REF = "mcp-secret://team/kv/app";
