@@ -11,6 +11,7 @@ const chunks = {
   cli: "src/cli.ts",
   keeper: "src/launch/keeper.ts",
   settings: "src/settings.ts",
+  thread: "providers/local/thread.ts",
   vault: "providers/vault/provider.ts",
   aws: "providers/aws/provider.ts",
   "github-app": "providers/github-app/provider.ts",
@@ -23,9 +24,9 @@ const NOTHING = "./providers/vault/nothing.cjs";
 const drivers = ["pg", "mysql2", "@redis/client"];
 /** What drivers use where it happens to be installed. */
 const natives = ["pg-native", "pg-cloudflare", "@node-rs/xxhash", "@opentelemetry/api"];
+const version = JSON.stringify(process.env["npm_package_version"]);
 
-await build({
-  entryPoints: chunks,
+const options = {
   outdir: "dist",
   outExtension: { ".js": ".cjs" },
   bundle: true,
@@ -53,9 +54,18 @@ await build({
   },
   // A chunk is loaded by require: import() of Node would start its other loader.
   supported: { "dynamic-import": false },
-  define: { VERSION: JSON.stringify(process.env["npm_package_version"]) },
+  define: { VERSION: version },
   logLevel: "warning",
-});
+};
+
+/** In a snapshot `require` knows Node's own modules only; src/fast/snapshot.ts tells where the other chunks are. */
+const REQUIRE = `
+const nodeRequire = require, chunks = {};
+require = (id) => id.startsWith("./") ? chunks.load(id) : nodeRequire(id);
+`;
+
+await build({ ...options, entryPoints: chunks });
+await build({ ...options, entryPoints: { snapshot: "src/fast/snapshot.ts" }, banner: { js: REQUIRE } });
 
 function isMissing(name) {
   try {

@@ -7,6 +7,8 @@ export interface Timed {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Done before each start, and not timed. */
+  readonly before?: () => void;
 }
 
 /** Wall-clock milliseconds. */
@@ -33,6 +35,7 @@ export async function interleaved(programs: readonly Timed[], rounds: number): P
 
 /** Milliseconds from before the spawn to after the exit of `count` of them at once. */
 export async function together(program: Timed, count: number): Promise<number> {
+  program.before?.();
   const began = performance.now();
   await Promise.all(Array.from({ length: count }, () => finished(started(program), program)));
   return performance.now() - began;

@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { Completable } from "./commands/completion.ts";
 import { realContext, type Context } from "./context.ts";
 import { bugReport } from "./core/bug.ts";
+import { told } from "./core/told.ts";
 import { EXIT, UserError, systemCode } from "./errors.ts";
 import { type Terminal, realTerminal } from "./io/terminal.ts";
 
@@ -45,7 +46,8 @@ function build({ terminal, context, done }: Wiring): Command {
     .option("--config <file>", "this config (may be repeated)", repeat)
     .option("--client <id>", "the configs of this client (may be repeated)", repeat)
     .option("--server <name>", "only this server (may be repeated)", repeatName)
-    .option("--store <name>", "the store to move them to, where it is not the default one")
+    .option("--store <name>", "the store for them, where it is not the default one; what is in others moves there too")
+    .option("--from <name>", "of what is stored already, only what is in this store (may be repeated)", repeat)
     .option("--dry-run", "show the plan and touch nothing")
     .option("--yes", "do not ask")
     .option("--json", "print the plan and its outcome as JSON")
@@ -149,6 +151,7 @@ function addStoreCommands(store: Command, context: () => Context, end: (exit: Pr
     .option("--password-ref <reference>", "a password in the local store")
     .option("--wrapped-for <role>", "the secret id is wrapped, and was made for this role")
     .option("--mount <name=path>", "NAME=PATH, NAME=kv1:PATH or NAME=engine:PATH (may be repeated)", repeat)
+    .option("--stale-for <duration>", "use an encrypted copy of that age while the vault does not answer: 8h")
     .option("--token-role <name>", "a token role for launches; {server} stands for the server")
     .option("--region <region>", "of Secrets Manager; AWS_REGION or the profile's where none is given")
     .option("--profile <name>", "of ~/.aws/config and ~/.aws/credentials")
@@ -248,8 +251,7 @@ function report(error: unknown, terminal: Terminal, words: readonly string[]): n
     terminal.err(`${JSON.stringify({ schema: "mcp-secrets/error/1", code, exit, message, hint })}\n`);
   } else {
     if (code === "bug") terminal.err(bugReport(cause).stack);
-    terminal.err(`[mcp-secrets] error: ${message}\n`);
-    if (hint !== undefined) terminal.err(`[mcp-secrets] hint: ${hint}\n`);
+    terminal.err(told("error", message, hint));
   }
   return exit;
 }
@@ -269,8 +271,8 @@ function usageError({ message }: CommanderError, [first = ""]: readonly string[]
   const hint =
     guess === undefined ? `mcp-secrets${command} --help` : `did you mean ${guess}? see mcp-secrets${command} --help`;
   // `--value=…` is told without what may be a value.
-  const told = what.replace(/^error: /, "").replace(/^(unknown option '[^=]*)=.*/s, "$1'");
-  return new UserError("usage", told.replace(/\.$/, ""), { hint });
+  const mistake = what.replace(/^error: /, "").replace(/^(unknown option '[^=]*)=.*/s, "$1'");
+  return new UserError("usage", mistake.replace(/\.$/, ""), { hint });
 }
 
 /** What the system refused, where no command has better words for it. */

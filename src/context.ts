@@ -1,14 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Files } from "./core/files.ts";
 import type { Http } from "./core/http.ts";
 import type { Lock } from "./core/lock.ts";
 import type { Owner, OwnerState } from "./core/owner.ts";
+import type { Thread, Threads } from "./core/threads.ts";
 import { createFiles } from "./io/files.ts";
 import { findHomes } from "./io/home.ts";
 import { createLock } from "./io/locks.ts";
 import { ownerOf, parentProgram, realProcesses, startOfProcess, stateOf } from "./io/owner.ts";
 import type { Answer } from "./io/programs.ts";
+import { replacer } from "./io/replace.ts";
 import { type Terminal, realTerminal } from "./io/terminal.ts";
 
 /** Everything that a command gets from outside. Tests build one from buffers, temporary folders and a fixed clock. */
@@ -27,7 +30,13 @@ export interface Context {
   readonly pid: number;
   readonly ppid: number;
   /** The built program that runs here, and the Node that runs it. */
-  readonly program: { readonly version: string; readonly folder: string; readonly node: string };
+  readonly program: {
+    readonly version: string;
+    readonly folder: string;
+    readonly node: string;
+    /** True where that Node can put another program in its place. */
+    readonly replaces: boolean;
+  };
   /** The program that started us, where the system tells it. */
   readonly parentProgram: () => string | undefined;
   /** When a running process started, as the system counts; empty where it does not tell; undefined where none runs. */
@@ -43,6 +52,7 @@ export interface Context {
   readonly random: () => string;
   readonly files: Files;
   readonly lock: Lock;
+  readonly threads: Threads;
   readonly terminal: Terminal;
   /** Runs a program without a shell for its answer; `timeout` in milliseconds. */
   readonly run: (command: string, args: readonly string[], timeout: number, env?: Environment) => Promise<Answer>;
@@ -65,7 +75,12 @@ export function realContext(terminal = realTerminal()): Context {
     uid: process.getuid?.() ?? -1,
     pid: process.pid,
     ppid: process.ppid,
-    program: { version: VERSION, folder: __dirname, node: process.execPath },
+    program: {
+      version: VERSION,
+      folder: __dirname,
+      node: process.execPath,
+      replaces: replacer(() => {}) !== undefined,
+    },
     parentProgram,
     startOf: startOfProcess,
     owner: () => ownerOf(process.pid, Date.now(), realProcesses(Date.now)),
@@ -75,6 +90,7 @@ export function realContext(terminal = realTerminal()): Context {
     random,
     files: createFiles({ platform: process.platform, random }),
     lock: createLock({ pid: process.pid, now: Date.now, random }),
+    threads: threadsOf(join(__dirname, "thread.cjs")),
     terminal,
     run: async (command, args, timeout, programEnv) => {
       const { runProgram } = await import("./io/programs.ts");
@@ -85,4 +101,10 @@ export function realContext(terminal = realTerminal()): Context {
       return createHttp(Date.now)(call);
     },
   };
+}
+
+/** Started once. */
+function threadsOf(file: string): Threads {
+  let started: Promise<readonly Thread[]> | undefined;
+  return () => (started ??= import("./io/threads.ts").then(({ startThreads }) => startThreads(file)));
 }

@@ -1,6 +1,5 @@
 #!/usr/bin/env node
-import { join } from "node:path";
-import { loadCode } from "./io/code.ts";
+import { openChunks } from "./io/code.ts";
 
 /** The way in: `run` is in start.cjs, every other command in cli.cjs. */
 
@@ -11,8 +10,8 @@ if (process.argv[2] === "run") run(process.argv.slice(3));
 else require("./cli.cjs");
 
 function run(args: readonly string[]): void {
-  const { exports, keep } = loadCode(join(__dirname, "start.cjs"), require);
-  const start: unknown = Reflect.get(exports, "start");
+  const { load, keep } = openChunks(__dirname, require);
+  const start: unknown = Reflect.get(load("./start.cjs"), "start");
   if (typeof start !== "function") throw new TypeError("start.cjs is not of this version");
-  Reflect.apply(start, undefined, [args, keep]);
+  Reflect.apply(start, undefined, [args, { folder: __dirname, keep }]);
 }

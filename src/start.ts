@@ -14,16 +14,28 @@ import { inspectProgram, probeProgram } from "./io/program-file.ts";
 import { replacer } from "./io/replace.ts";
 import { openStore } from "./stores.ts";
 
+export interface Program {
+  /** Where the built program is. */
+  readonly folder: string;
+  /** Keeps what was compiled for the next start. Called when nothing is waited for any more. */
+  readonly keep: () => void;
+}
+
+/** A server has started by then, in milliseconds. */
+const IDLE = 5000;
+
 /**
  * `run`, which is on the hot path of every server that a client starts: what is not needed for it is not loaded.
- * `args` are the words behind `run`; `done` is called when the server has ended and nothing is waited for any more.
+ * `args` are the words behind `run`.
  */
-export async function start(args: readonly string[], done: () => void): Promise<void> {
+export async function start(args: readonly string[], program: Program): Promise<void> {
   if (process.env["NODE_DEBUG"] !== undefined) muteNode();
   try {
+    // Many a client kills its servers at the end.
+    setTimeout(program.keep, IDLE).unref();
     await turnCoresOff();
-    const ending = await runServer(launchContext(), parseRun(args));
-    done();
+    const ending = await runServer(launchContext(program), parseRun(args));
+    program.keep();
     const { endAs } = await import("./io/end.ts");
     endAs(ending, constants.signals);
   } catch (error) {
@@ -34,10 +46,11 @@ export async function start(args: readonly string[], done: () => void): Promise<
 /** Tells the user and the client why there is no server, in the way that each of them listens to. */
 async function fail(error: unknown): Promise<void> {
   const { message, hint = "mcp-secrets doctor", exit } = error instanceof UserError ? error : await bugError(error);
-  tell(`[mcp-secrets] error: ${message}\n[mcp-secrets] hint: ${hint}\n`);
+  const [{ told }, { printable }] = [await import("./core/told.ts"), await import("./core/table.ts")];
+  tell(told("error", message, hint));
   const { Responder } = await import("./launch/responder.ts");
   const { answerUntilEnd } = await import("./io/failure.ts");
-  await answerUntilEnd(new Responder(`[mcp-secrets] ${message}; ${hint}`));
+  await answerUntilEnd(new Responder(printable(`[mcp-secrets] ${message}; ${hint}`)));
   process.exit(exit);
 }
 
@@ -51,14 +64,13 @@ async function bugError(error: unknown): Promise<UserError> {
   });
 }
 
-function launchContext(): RunContext {
+export function launchContext({ folder, keep }: Program): RunContext {
   const { env, pid, platform } = process;
   const homes = findHomes(env);
   const random = () => randomBytes(12).toString("hex");
   const files = createFiles({ platform, random });
   const lock = createLock({ pid, now: Date.now, random });
-  const replace = replacer();
-  const setpriv: unknown = Reflect.get(globalThis, Symbol.for("mcp-secrets.setpriv"));
+  const replace = replacer(keep);
   const http: Http = async (call) => (await import("./io/http.ts")).createHttp(Date.now)(call);
   const host = { ...homes, files, lock, now: Date.now, platform, hostname: hostname(), random, http };
   return {
@@ -75,11 +87,10 @@ function launchContext(): RunContext {
     random,
     files,
     err: tell,
-    ...(typeof setpriv === "string" ? { setpriv } : {}),
     programs: { probe: probeProgram, inspect: inspectProgram, ...(replace === undefined ? {} : { replace }) },
     loadProcesses: async () => (await import("./io/processes.ts")).createProcesses(),
     openStore: (store) => openStore(host, store),
-    self: [process.execPath, join(__dirname, "launcher.cjs")],
+    self: [process.execPath, join(folder, "launcher.cjs")],
   };
 }
 

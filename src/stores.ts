@@ -13,7 +13,8 @@ import type { StoreSettings } from "./settings.ts";
 export type StoreHost = Pick<
   Context,
   "home" | "files" | "lock" | "now" | "userHome" | "platform" | "hostname" | "random" | "http"
->;
+> &
+  Partial<Pick<Context, "threads">>;
 
 const LOCAL: StoreSettings = { name: "local", provider: "local", settings: {} };
 
@@ -33,7 +34,7 @@ export async function defaultStore(host: Pick<StoreHost, "home" | "files">): Pro
 export async function openStore(host: StoreHost, name: string): Promise<Provider> {
   const { provider, settings } = name === LOCAL.name ? LOCAL : await findStore(host, name);
   const { open } = await providers[provider]();
-  const { home, files, lock, now, userHome, platform, hostname } = host;
+  const { home, files, lock, now, userHome, platform, hostname, threads } = host;
   const opened: Provider = await open({
     store: name,
     home,
@@ -47,7 +48,8 @@ export async function openStore(host: StoreHost, name: string): Promise<Provider
     chance: () => chanceOf(host.random()),
     lookUp: (ref) => lookUp(host, ref),
     http: host.http,
-    seal: () => openSeal(host),
+    openSeal: () => openSeal(host),
+    ...(threads === undefined ? {} : { threads }),
   });
   return withoutJournals(opened);
 }

@@ -21,7 +21,7 @@ const COMMAND_TIME = 30_000;
  * A store in AWS Secrets Manager, and roles of STS.
  * @throws UserError config-invalid
  */
-export function open(options: StoreOptions): Required<Omit<Provider, "folder" | "checkRetention">> {
+export function open(options: StoreOptions): Required<Omit<Provider, "folder" | "checkRetention" | "putAll">> {
   const { store, now } = options;
   const settings = parseAwsSettings(store, options.settings);
   const login = createLogin(options, settings);

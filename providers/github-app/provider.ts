@@ -28,7 +28,7 @@ export function open(
 }
 
 function partsOf(options: StoreOptions, settings: GitHubSettings): AppParts {
-  const { store, http, now, chance, files, home, seal } = options;
+  const { store, http, now, chance, files, home, openSeal } = options;
   const api = () => {
     const ca = settings.caFile === undefined ? {} : { ca: readCa(options, settings.caFile) };
     return createApi({ store, api: settings.api, http, now, chance, ...ca });
@@ -43,7 +43,7 @@ function partsOf(options: StoreOptions, settings: GitHubSettings): AppParts {
       appToken: () => new Secret(appToken(store, settings.app, key, now())),
     };
   };
-  return { store, settings, now, tokens, api, vault: openTokenVault(files, home, seal) };
+  return { store, settings, now, tokens, api, vault: openTokenVault(files, home, openSeal) };
 }
 
 function readCa({ files, userHome }: StoreOptions, path: string): string {

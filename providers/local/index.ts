@@ -1,5 +1,6 @@
 import type {
   Fields,
+  NewSecret,
   Provider,
   ProviderOptions,
   ResolvedSecret,
@@ -9,8 +10,9 @@ import type {
 } from "../../src/core/provider.ts";
 import { type SecretRef, fieldOf, formatRef } from "../../src/core/ref.ts";
 import { Secret } from "../../src/core/secret.ts";
-import { UserError, systemCode } from "../../src/errors.ts";
+import { UserError } from "../../src/errors.ts";
 import { type SecretDocument, addVersion, currentOf } from "./document.ts";
+import { type Loaded, createEach, loadEach } from "./many.ts";
 import {
   type LocalStore,
   create,
@@ -24,9 +26,10 @@ import {
   removeEmptyFolders,
   removeFiles,
   replace,
+  writing,
 } from "./store.ts";
 
-type Capability = "resolve" | "put" | "list" | "readAll" | "describe" | "read" | "remove";
+type Capability = "resolve" | "put" | "putAll" | "list" | "readAll" | "describe" | "read" | "remove";
 
 /** The local store: age files below `local/` in the home of mcp-secrets. Needs no set-up. */
 export function open(options: ProviderOptions): Required<Pick<Provider, Capability>> {
@@ -34,20 +37,23 @@ export function open(options: ProviderOptions): Required<Pick<Provider, Capabili
   return {
     resolve: async (refs) => resolve(store, refs),
     put: async (path, fields, { ifVersion }) => writing(store, path, () => put(store, path, fields, ifVersion)),
-    list: async () => listPaths(store).flatMap((path) => summaryIfThere(store, path) ?? []),
-    readAll: async () => listPaths(store).flatMap((path) => valuesOf(store, path)),
+    putAll: async (secrets, stored) => putAll(store, secrets, stored),
+    list: async () => (await everything(store)).flatMap(({ path, loaded }) => summaryIfThere(path, loaded) ?? []),
+    readAll: async () => (await everything(store)).flatMap(({ path, loaded }) => valuesOf(path, loaded)),
     describe: async (path) => summaryOf(path, load(store, path)),
     read: async (path) => wholeOf(load(store, path)),
     remove: async (path) => writing(store, path, () => remove(store, path)),
   };
 }
 
-function resolve(store: LocalStore, refs: readonly SecretRef[]): ResolvedSecret[] {
-  const documents = new Map<string, SecretDocument>();
+async function resolve(store: LocalStore, refs: readonly SecretRef[]): Promise<ResolvedSecret[]> {
+  const paths = [...new Set(refs.map(({ path }) => path))];
+  const loaded = await loadEach(store, paths);
+  const documents = new Map(paths.map((path, at) => [path, loaded[at]]));
   return refs.map((ref) => {
-    const document = documents.get(ref.path) ?? load(store, ref.path);
+    const document = documents.get(ref.path);
     if (document === undefined) throw missing(store, ref.path);
-    documents.set(ref.path, document);
+    if (document instanceof UserError) throw document;
     return { ref, value: fieldIn(document, ref), version: document.stages.current };
   });
 }
@@ -66,19 +72,31 @@ function fieldIn(document: SecretDocument, ref: SecretRef): Secret {
  * lock, makes a file vanish.
  */
 async function put(store: LocalStore, path: string, fields: Fields, ifVersion: number): Promise<number> {
-  const values = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value.expose()]));
   if (ifVersion === 0) {
-    const first = addVersion(path, undefined, values, store.now());
+    const first = firstVersion(store, { path, fields });
     if (!(await create(store, first))) throw lostRace(store, path, ifVersion);
     return first.stages.current;
   }
   return store.lock(lockOf(store, path), async () => {
     const old = loadWithBytes(store, path);
     if (old?.document.stages.current !== ifVersion) throw lostRace(store, path, ifVersion);
-    const next = addVersion(path, old.document, values, store.now());
+    const next = addVersion(path, old.document, textsOf(fields), store.now());
     await replace(store, next, old.bytes);
     return next.stages.current;
   });
+}
+
+async function putAll(store: LocalStore, secrets: readonly NewSecret[], stored: () => void): Promise<void> {
+  const documents = secrets.map((secret) => firstVersion(store, secret));
+  await createEach(store, documents, stored);
+}
+
+function firstVersion(store: LocalStore, { path, fields }: NewSecret): SecretDocument {
+  return addVersion(path, undefined, textsOf(fields), store.now());
+}
+
+function textsOf(fields: Fields): Record<string, string> {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value.expose()]));
 }
 
 async function remove(store: LocalStore, path: string): Promise<void> {
@@ -94,20 +112,6 @@ function lostRace(store: LocalStore, path: string, ifVersion: number): UserError
   return new UserError("secret-exists", message, { hint: `mcp-secrets set ${reference} replaces its value` });
 }
 
-/** What the system refuses is told with the name of the secret. */
-async function writing<T>(store: LocalStore, path: string, write: () => Promise<T>): Promise<T> {
-  try {
-    return await write();
-  } catch (error) {
-    const reason = error instanceof UserError ? undefined : systemCode(error);
-    if (reason === undefined) throw error;
-    throw new UserError("cannot-write", `cannot change ${referenceOf(store, path)}: ${reason}`, {
-      hint: `make room for it, or make ${store.folder} yours to write, and run the command again`,
-      cause: error,
-    });
-  }
-}
-
 function summaryOf(path: string, document: SecretDocument | undefined): SecretSummary | undefined {
   if (document === undefined) return undefined;
   const { fields, createdAt } = currentOf(document);
@@ -121,28 +125,33 @@ function wholeOf(document: SecretDocument | undefined): WholeSecret | undefined 
   return { fields: Object.fromEntries(fields), version: document.stages.current };
 }
 
-/** One damaged file does not hide the others. Undefined where the secret went while the list was made. */
-function summaryIfThere(store: LocalStore, path: string): SecretSummary | undefined {
-  try {
-    return summaryOf(path, load(store, path));
-  } catch (error) {
-    if (!isOfOneSecret(error)) throw error;
-    return { path, fields: [], version: 0, updatedAt: 0, problem: error.message };
-  }
+async function everything(store: LocalStore): Promise<{ readonly path: string; readonly loaded: Loaded }[]> {
+  const paths = listPaths(store);
+  const loaded = await loadEach(store, paths);
+  return paths.map((path, at) => ({ path, loaded: loaded[at] }));
 }
 
-function valuesOf(store: LocalStore, path: string): StoredValue[] {
-  try {
-    const document = load(store, path);
-    const fields = document === undefined ? [] : Object.entries(currentOf(document).fields);
-    return fields.map(([field, value]) => ({ path, field, value: new Secret(value) }));
-  } catch (error) {
-    if (!isOfOneSecret(error)) throw error;
-    return [];
+/** One damaged file does not hide the others. Undefined where the secret went while the list was made. */
+function summaryIfThere(path: string, loaded: Loaded): SecretSummary | undefined {
+  if (!(loaded instanceof UserError)) return summaryOf(path, loaded);
+  if (!isOfOneSecret(loaded)) throw loaded;
+  return { path, fields: [], version: 0, updatedAt: 0, problem: loaded.message };
+}
+
+function valuesOf(path: string, loaded: Loaded): StoredValue[] {
+  if (loaded === undefined) return [];
+  if (!(loaded instanceof UserError)) {
+    return Object.entries(currentOf(loaded).fields).map(([field, value]) => ({
+      path,
+      field,
+      value: new Secret(value),
+    }));
   }
+  if (!isOfOneSecret(loaded)) throw loaded;
+  return [];
 }
 
 /** A lost key is a matter of the whole store. */
-function isOfOneSecret(error: unknown): error is UserError {
-  return error instanceof UserError && (error.code === "secret-corrupt" || error.code === "store-locked");
+function isOfOneSecret({ code }: UserError): boolean {
+  return code === "secret-corrupt" || code === "store-locked";
 }

@@ -3,11 +3,12 @@ import { dirname, join } from "node:path";
 import type { ProviderOptions } from "../../src/core/provider.ts";
 import { formatRef } from "../../src/core/ref.ts";
 import { UserError, systemCode } from "../../src/errors.ts";
-import { decrypt, encrypt } from "./age/age.ts";
+import { encrypt } from "./age/age.ts";
 import { AgeError } from "./age/error.ts";
 import { type SecretDocument, formatDocument, parseDocument } from "./document.ts";
 import { type Keyring, openKeyring } from "./keyring.ts";
 import { checkPath, fileOf, pathOf, previousOf } from "./names.ts";
+import { type Opened, openFile } from "./task.ts";
 
 /** The files of the local store: one for each secret, below `local/secrets`. */
 export interface LocalStore extends ProviderOptions {
@@ -53,8 +54,12 @@ export function loadWithBytes(
 
 /** False, and nothing changed, where the secret exists. */
 export async function create(store: LocalStore, document: SecretDocument): Promise<boolean> {
-  const file = placeOf(store, document.path);
-  const sealed = await sealDocument(store, document);
+  return createFile(store, document.path, await sealDocument(store, document));
+}
+
+/** As `create`, for a document that is sealed. */
+export async function createFile(store: LocalStore, path: string, sealed: Buffer): Promise<boolean> {
+  const file = placeOf(store, path);
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await store.files.createPrivate(file, sealed);
@@ -108,6 +113,20 @@ export function lockOf(store: LocalStore, path: string): string {
   return join(store.folder, "locks", `${name}.lock`);
 }
 
+/** What the system refuses is told with the name of the secret. */
+export async function writing<T>(store: LocalStore, path: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    const reason = error instanceof UserError ? undefined : systemCode(error);
+    if (reason === undefined) throw error;
+    throw new UserError("cannot-write", `cannot change ${referenceOf(store, path)}: ${reason}`, {
+      hint: `make room for it, or make ${store.folder} yours to write, and run the command again`,
+      cause: error,
+    });
+  }
+}
+
 export function missing(store: LocalStore, path: string): UserError {
   const reference = referenceOf(store, path);
   return new UserError("secret-not-found", `no secret ${reference}`, { hint: `mcp-secrets set ${reference}` });
@@ -118,7 +137,8 @@ function placeOf(store: LocalStore, path: string): string {
   return join(store.secrets, fileOf(path));
 }
 
-function readBytes(store: LocalStore, path: string): Buffer | undefined {
+/** Of its file; undefined where there is none. @throws UserError store-unavailable */
+export function readBytes(store: LocalStore, path: string): Buffer | undefined {
   const file = placeOf(store, path);
   try {
     return store.files.readIfExists(file);
@@ -131,22 +151,26 @@ function readBytes(store: LocalStore, path: string): Buffer | undefined {
 }
 
 function openDocument(store: LocalStore, path: string, bytes: Buffer): SecretDocument {
-  const document = parseDocument(open(store, path, bytes));
+  return documentOf(store, path, openFile(bytes, store.keyring.identities()));
+}
+
+/**
+ * What the file of a secret holds, once it was opened.
+ * @throws UserError secret-corrupt or store-locked, naming the reference
+ */
+export function documentOf(store: LocalStore, path: string, opened: Opened): SecretDocument {
+  if (opened instanceof AgeError) throw refusal(store, path, opened);
+  const document = parseDocument(opened.toString("utf8"));
   if (document === undefined) throw damaged(store, path, "not a secret of this store");
   if (document.path !== path) throw damaged(store, path, `it holds ${referenceOf(store, document.path)}`);
   return document;
 }
 
-function open(store: LocalStore, path: string, bytes: Buffer): string {
-  try {
-    return decrypt(bytes, store.keyring.identities()).toString("utf8");
-  } catch (error) {
-    if (!(error instanceof AgeError)) throw error;
-    if (error.reason === "malformed") throw damaged(store, path, error.message);
-    throw new UserError("store-locked", `${referenceOf(store, path)} was written for another key`, {
-      hint: `put the right key back at ${join(store.folder, "identity")}`,
-    });
-  }
+function refusal(store: LocalStore, path: string, { reason, message }: AgeError): UserError {
+  if (reason === "malformed") return damaged(store, path, message);
+  return new UserError("store-locked", `${referenceOf(store, path)} was written for another key`, {
+    hint: `put the right key back at ${join(store.folder, "identity")}`,
+  });
 }
 
 function damaged(store: LocalStore, path: string, reason: string): UserError {

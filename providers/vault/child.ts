@@ -16,10 +16,11 @@ export interface Child {
 }
 
 /**
- * Seconds that a token lives until its first renewal, which comes when its accessor is written down: one whose answer
- * was lost, or whose launcher was killed before it could write, is nobody's and soon gone.
+ * Milliseconds that a token lives until its first renewal, which comes when its accessor is written down: one whose
+ * answer was lost, or whose launcher was killed before it could write, is nobody's and gone two seconds later. A launch
+ * that only reads static secrets is done with its token by then.
  */
-const FIRST_LIFE = 5;
+const FIRST_LIFE = 1_900;
 /** Milliseconds for one request at the end of a launch. */
 const PER_TRY = 1_200;
 
@@ -42,7 +43,7 @@ export async function createChild(
     createPath(launch, server),
     {
       policies,
-      ttl: `${FIRST_LIFE}s`,
+      ttl: `${FIRST_LIFE}ms`,
       explicit_max_ttl: `${launch.maxTtl}s`,
       renewable: true,
       no_default_policy: true,
@@ -66,14 +67,13 @@ function childOf(
 ): Child | undefined {
   const token = textOf(auth, "client_token");
   const accessor = textOf(auth, "accessor");
-  const life = (numberOf(auth, "lease_duration") ?? 0) * 1000;
-  if (token === undefined || accessor === undefined || life === 0) return undefined;
+  if (token === undefined || accessor === undefined) return undefined;
   return {
     session: { ...parent, token: new Secret(token) },
     orphan: flagOf(auth, "orphan"),
     credential: {
       id: accessor,
-      expiresAt: asked + life,
+      expiresAt: asked + FIRST_LIFE,
       duration: launch.ttl * 1000,
       endsAt: asked + launch.maxTtl * 1000,
       renewable: flagOf(auth, "renewable"),

@@ -3,6 +3,7 @@ import { parseRef } from "../../src/core/ref.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { UserError } from "../../src/errors.ts";
 import type { Client } from "./client.ts";
+import { dropCopies } from "./copies.ts";
 import { type Reply, refusal } from "./failure.ts";
 import { flagOf, numberOf, objectIn, malformed, textOf } from "./shape.ts";
 import { type Credential, readCredential } from "./credential.ts";
@@ -45,6 +46,7 @@ export async function login(
   const patience = { deadline: request.deadline, signal: request.signal, repeatable: false };
   const reply = await client.write(`auth/${attempt.path}`, attempt.body, patience);
   if (reply.status === 200) return tokenOf(options.store, reply, asked);
+  if (reply.status < 500) dropCopies(options);
   if (reply.status < 500 && attempt.counted !== undefined) await noteRefusal(options, attempt.counted);
   throw refused(options.store, auth, reply);
 }

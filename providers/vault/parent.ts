@@ -38,7 +38,7 @@ export function createParent(options: StoreOptions, settings: VaultSettings, cli
     const lasts = (token: ParentToken | undefined) =>
       token !== undefined && token.expiresAt - options.now() > milliseconds ? token : undefined;
     const work = () => fresh(auth, request, milliseconds);
-    return lasts(current) ?? shareLogin(options, settings, { lasts, work });
+    return lasts(current) ?? shareLogin(options, settings, { lasts, work, deadline: request.deadline });
   }
 
   async function fresh(method: LoginSettings, request: ResolveRequest, milliseconds: number): Promise<ParentToken> {
@@ -77,12 +77,14 @@ function shareLogin(
   task: {
     readonly lasts: (token: ParentToken | undefined) => ParentToken | undefined;
     readonly work: () => Promise<ParentToken>;
+    readonly deadline: number;
   },
 ): Promise<ParentToken> {
   // A token belongs to one place and one way of logging in.
   const place = JSON.stringify([settings.addresses, settings.namespace, settings.auth, settings.certFile]);
   const identity = createHash("sha256").update(place).digest("hex");
   return once(options, "token", {
+    deadline: task.deadline,
     look: () => task.lasts(readShared(options, identity)),
     work: async () => {
       const token = await task.work();

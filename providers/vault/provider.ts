@@ -6,6 +6,7 @@ import { checkStore } from "./check.ts";
 import { createClient } from "./client.ts";
 import { plainWire, type Wire } from "./exchange.ts";
 import { type KvMount, removeKv, writeKv } from "./kv.ts";
+import { openLaunch } from "./launch.ts";
 import { kvMounts, placeOf } from "./mounts.ts";
 import { inParallel } from "../../src/core/parallel.ts";
 import { createParent, type Parent } from "./parent.ts";
@@ -13,16 +14,17 @@ import { rightsFor, rightsText } from "./policy.ts";
 import { resolveRefs } from "./resolve.ts";
 import { requireRetention, retentionOf } from "./retention.ts";
 import { engineRotation, rotationAt } from "./rotation.ts";
-import { openScope, reapRemains } from "./scope.ts";
+import { type AsParent, reapRemains } from "./scope.ts";
 import type { Session } from "./session.ts";
 import { parseVaultSettings, type VaultSettings } from "./settings.ts";
+import { forgetSharedReads } from "./shared.ts";
 import { createTransport } from "./transport.ts";
 
 /** For a command that names no deadline of its own: `list`, `set`, `rm`. */
 const COMMAND_TIME = 30_000;
 
 /** `folder` is missing where no KV mount is set up: then nothing can be stored. */
-type VaultProvider = Required<Omit<Provider, "folder">> & Pick<Provider, "folder">;
+type VaultProvider = Required<Omit<Provider, "folder" | "putAll">> & Pick<Provider, "folder">;
 
 /**
  * A store in HashiCorp Vault or OpenBao.
@@ -42,18 +44,19 @@ function providerOf(options: StoreOptions, settings: VaultSettings, parent: Pare
   const least = settings.launch === "none" ? 0 : settings.launch.minTtl * 1000;
   const request = (): ResolveRequest => ({ deadline: options.now() + COMMAND_TIME });
   const kvAt = (path: string) => kvPlace(store, path, settings);
+  const asParent: AsParent = (asked, work) => withParent(parent, asked, least, work);
   const [first] = kvMounts(settings.mounts);
   return {
     ...(first !== undefined && { folder: first.name }),
     resolve: (refs, asked) =>
-      withParent(parent, asked, least, (session) =>
+      asParent(asked, (session) =>
         resolveRefs(session, settings.mounts, refs, { request: asked, leased: async () => {} }),
       ),
     async put(path, fields, { ifVersion }) {
       const { mount, rest } = kvAt(path);
       const asked = request();
-      return withParent(parent, asked, 0, (session) =>
-        writeKv(session, mount, rest, { fields, ifVersion, request: asked }),
+      return changing(options, mount, rest, () =>
+        withParent(parent, asked, 0, (session) => writeKv(session, mount, rest, { fields, ifVersion, request: asked })),
       );
     },
     list: () => withParent(parent, request(), 0, (session) => listAll(session, settings, request())),
@@ -74,12 +77,11 @@ function providerOf(options: StoreOptions, settings: VaultSettings, parent: Pare
     },
     async remove(path) {
       const { mount, rest } = kvAt(path);
-      await withParent(parent, request(), 0, (session) => removeKv(session, mount, rest, request()));
+      await changing(options, mount, rest, () =>
+        withParent(parent, request(), 0, (session) => removeKv(session, mount, rest, request())),
+      );
     },
-    scope: (launch, asked, journal) =>
-      withParent(parent, asked, least, (session) =>
-        openScope({ parent, settings, host: options.host }, session, launch, { request: asked, journal }),
-      ),
+    scope: (launch, asked, journal) => openLaunch({ options, settings, parent, asParent }, launch, asked, journal),
     reap: async (remains, asked) => {
       try {
         return await withParent(parent, asked, 0, (session) => reapRemains(session, remains, asked));
@@ -93,6 +95,15 @@ function providerOf(options: StoreOptions, settings: VaultSettings, parent: Pare
     policyFor: (server, refs) => rightsText(store, server, rightsFor(store, settings, server, refs)),
     check: (asked) => checkStore(options, settings, parent, asked),
   };
+}
+
+/** What was read before is not handed out any more. */
+async function changing<T>(options: StoreOptions, mount: KvMount, rest: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } finally {
+    forgetSharedReads(options, `${mount.path}/${rest}`);
+  }
 }
 
 /**

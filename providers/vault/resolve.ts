@@ -3,7 +3,7 @@ import { fieldOf, formatRef, type SecretRef } from "../../src/core/ref.ts";
 import type { Secret } from "../../src/core/secret.ts";
 import { UserError } from "../../src/errors.ts";
 import { issue } from "./engine.ts";
-import { readKv } from "./kv.ts";
+import { type KvMount, readKv, type Reading } from "./kv.ts";
 import { placeOf } from "./mounts.ts";
 import { inParallel } from "../../src/core/parallel.ts";
 import type { Session } from "./session.ts";
@@ -15,20 +15,35 @@ interface Got {
   readonly lease?: Lease;
 }
 
+/** A static secret: where it lies, and the path that references name it by. */
+export interface StaticPlace {
+  readonly mount: KvMount;
+  readonly rest: string;
+  readonly path: string;
+}
+
+export interface Reads {
+  readonly request: ResolveRequest;
+  /** Waited for with every lease, before anything else is done with it. */
+  readonly leased: (lease: Lease) => Promise<void>;
+  /** How static secrets are read, where not plainly. */
+  readonly readStatic?: (session: Session, place: StaticPlace, request: ResolveRequest) => Promise<Reading>;
+}
+
 /**
  * One answer for each reference, in order; one read for each path, so that a user name and its password belong
- * together. `leased` is waited for with every lease, before anything else is done with it.
+ * together.
  */
 export async function resolveRefs(
   session: Session,
   mounts: VaultSettings["mounts"],
   refs: readonly SecretRef[],
-  { request, leased }: { request: ResolveRequest; leased: (lease: Lease) => Promise<void> },
+  reads: Reads,
 ): Promise<readonly ResolvedSecret[]> {
   const paths = [...new Map(refs.map((ref) => [ref.path, ref])).values()];
   const got = await inParallel(paths, async (ref): Promise<[string, Got]> => {
-    const read = await readPath(session, mounts, ref, request);
-    if (read.lease !== undefined) await leased(read.lease);
+    const read = await readPath(session, mounts, ref, reads);
+    if (read.lease !== undefined) await reads.leased(read.lease);
     return [ref.path, read];
   });
   const byPath = new Map(got);
@@ -39,17 +54,21 @@ async function readPath(
   session: Session,
   mounts: VaultSettings["mounts"],
   ref: SecretRef,
-  request: ResolveRequest,
+  { request, readStatic }: Reads,
 ): Promise<Got> {
   const { mount, rest } = placeOf(session.store, ref.path, mounts);
-  if (mount.type === "kv") return readKv(session, mount, rest, request);
+  if (mount.type === "kv") {
+    if (readStatic === undefined) return readKv(session, mount, rest, request);
+    return readStatic(session, { mount, rest, path: ref.path }, request);
+  }
   const { fields, lease } = await issue(session, mount, rest, request);
   if (lease === undefined) return { fields };
   const { field: _, ...whole } = ref;
   return { fields, lease: { ...lease, ref: whole } };
 }
 
-function pick(ref: SecretRef, got: Got | undefined): ResolvedSecret {
+/** @throws UserError secret-not-found where the field is missing */
+export function pick(ref: SecretRef, got: Got | undefined): ResolvedSecret {
   const value = got?.fields.get(fieldOf(ref));
   if (got === undefined || value === undefined) {
     const names = [...(got?.fields.keys() ?? [])].toSorted().join(", ");

@@ -1,10 +1,19 @@
-import type { LaunchIdentity, LaunchScope, LeaseJournal, Remains, ResolveRequest } from "../../src/core/provider.ts";
+import type {
+  LaunchIdentity,
+  LaunchScope,
+  Lease,
+  LeaseJournal,
+  Remains,
+  ResolveRequest,
+} from "../../src/core/provider.ts";
+import type { SecretRef } from "../../src/core/ref.ts";
 import { UserError } from "../../src/errors.ts";
 import { type Child, createChild, lackingPolicy, renewChild, revokeAccessor, revokeSelf } from "./child.ts";
 import { type LeaseLeft, renewLease, revokeLeases } from "./leases.ts";
+import { placeOf } from "./mounts.ts";
 import { serverOf } from "./names.ts";
 import type { Parent } from "./parent.ts";
-import { resolveRefs } from "./resolve.ts";
+import { type Reads, resolveRefs } from "./resolve.ts";
 import { ask, type Session } from "./session.ts";
 import type { LaunchSettings, VaultSettings } from "./settings.ts";
 
@@ -12,30 +21,83 @@ import type { LaunchSettings, VaultSettings } from "./settings.ts";
 export interface ScopeParts {
   readonly parent: Parent;
   readonly settings: VaultSettings;
-  readonly host: string;
+  readonly launch: LaunchIdentity & { readonly host: string };
+  readonly journal: LeaseJournal;
+  readonly readStatic: NonNullable<Reads["readStatic"]>;
 }
 
 /**
- * The scope of a launch: with a token of its own, or, where the settings say so, with the parent's.
+ * The scope of a launch with a token of its own.
  * @throws UserError store-denied, store-login, or why there is no answer; nothing is left behind then but what the
  * journal knows
  */
 export async function openScope(
   parts: ScopeParts,
-  session: Session,
-  launch: LaunchIdentity,
-  { request, journal }: { request: ResolveRequest; journal: LeaseJournal },
+  parent: Session,
+  settings: LaunchSettings,
+  request: ResolveRequest,
 ): Promise<LaunchScope> {
-  const { settings, host } = parts;
-  if (settings.launch === "none") return parentScope(settings, session, journal);
-  const child = await mint(session, settings.launch, { ...launch, host }, { request, journal });
+  if (isStatic(parts, parent, request)) return briefScope(parts, parent, settings, request);
+  const child = await mint(parts, parent, settings, request);
   try {
-    const bounded = await boundByParent(parts, session, { child, launch: settings.launch, request });
-    return childScope(parts, session, { child: bounded, journal, launch });
+    const bounded = await boundByParent(parts, parent, { child, launch: settings, request });
+    return childScope(parts, parent, bounded);
   } catch (error) {
-    await endChild(child, session, [], request);
+    await endChild(child, parent, [], request);
     throw error;
   }
+}
+
+/** True where all is known that will be read, and nothing of it has a lease. @throws UserError config-invalid */
+function isStatic({ settings }: ScopeParts, { store }: Session, { refs = [] }: ResolveRequest): boolean {
+  return refs.length > 0 && refs.every(({ path }) => placeOf(store, path, settings.mounts).mount.type === "kv");
+}
+
+/**
+ * The scope of a launch that reads static secrets and is then done: its token is not renewed and ends by itself in two
+ * seconds, so that nobody need stand by to end it. The accessor is written down beside the read, and both are waited for.
+ * A token that ended before the read did is replaced, as often as the request's time allows.
+ */
+async function briefScope(
+  parts: ScopeParts,
+  parent: Session,
+  settings: LaunchSettings,
+  request: ResolveRequest,
+): Promise<LaunchScope> {
+  const { launch, journal } = parts;
+  const make = async (asked: ResolveRequest) => {
+    await journal.intent(true);
+    const child = await createChild(parent, settings, launch, asked);
+    const noted = journal.made(child.credential);
+    // Told where it is waited for.
+    noted.catch(() => {});
+    return { child, noted };
+  };
+  let made = await make(request);
+  return {
+    get credential() {
+      return made.child.credential;
+    },
+    async resolve(refs, asked) {
+      for (;;) {
+        const { child, noted } = made;
+        try {
+          const [secrets] = await Promise.all([readAs(parts, parent, child, { refs, request: asked }), noted]);
+          return secrets;
+        } catch (error) {
+          if (!(error instanceof UserError) || !hasEnded(child, error) || parent.now() >= asked.deadline) throw error;
+          made = await make(asked);
+        }
+      }
+    },
+    renew: async (lease) => lease,
+    extend: async () => undefined,
+    end: (leases, asked) => endChild(made.child, parent, idsOf(leases), asked),
+  };
+}
+
+function hasEnded({ session, credential }: Child, error: UserError): boolean {
+  return error.code === "store-denied" && session.now() >= credential.expiresAt;
 }
 
 /** A token lives for seconds until it is renewed for the first time: an election in between may take longer. */
@@ -46,10 +108,10 @@ const MINTS = 3;
  * @throws UserError store-denied, or why there is no answer
  */
 async function mint(
+  { launch, journal }: ScopeParts,
   parent: Session,
   settings: LaunchSettings,
-  launch: LaunchIdentity & { readonly host: string },
-  { request, journal }: { request: ResolveRequest; journal: LeaseJournal },
+  request: ResolveRequest,
 ): Promise<Child> {
   for (let tries = 1; ; tries++) {
     await journal.intent();
@@ -65,34 +127,42 @@ async function mint(
   }
 }
 
-function parentScope(settings: VaultSettings, session: Session, journal: LeaseJournal): LaunchScope {
+/** Work in the name of the store's login, which is done anew where the vault does not take it any more. */
+export type AsParent = <T>(request: ResolveRequest, work: (session: Session) => Promise<T>) => Promise<T>;
+
+/** The scope of a launch that has no token of its own, as the settings say. */
+export function parentScope(
+  { settings, journal, readStatic }: Omit<ScopeParts, "parent" | "launch">,
+  asParent: AsParent,
+): LaunchScope {
+  const leased = (lease: Lease) => journal.leased(lease);
   return {
     credential: undefined,
     resolve: (refs, request) =>
-      resolveRefs(session, settings.mounts, refs, { request, leased: (lease) => journal.leased(lease) }),
-    renew: (lease, request) => renewLease(session, lease, request),
+      asParent(request, (session) => resolveRefs(session, settings.mounts, refs, { request, leased, readStatic })),
+    renew: (lease, request) => asParent(request, (session) => renewLease(session, lease, request)),
     extend: async () => undefined,
     async end(leases, request) {
-      return { leases: idsOf(await revokeLeases(session, idsOf(leases), request)), credentials: [] };
+      const ids = idsOf(leases);
+      if (ids.length === 0) return { leases: [], credentials: [] };
+      try {
+        const left = await asParent(request, (session) => revokeLeases(session, ids, request));
+        return { leases: idsOf(left), credentials: [] };
+      } catch (error) {
+        if (error instanceof UserError) return { leases: ids, credentials: [] };
+        throw error;
+      }
     },
   };
 }
 
-function childScope(
-  parts: ScopeParts,
-  parent: Session,
-  { child: first, journal, launch }: { child: Child; journal: LeaseJournal; launch: LaunchIdentity },
-): LaunchScope {
-  const { mounts } = parts.settings;
+function childScope(parts: ScopeParts, parent: Session, first: Child): LaunchScope {
   let child = first;
   return {
     get credential() {
       return child.credential;
     },
-    resolve: (refs, request) =>
-      asServer(parent.store, launch, () =>
-        resolveRefs(child.session, mounts, refs, { request, leased: (lease) => journal.leased(lease) }),
-      ),
+    resolve: (refs, request) => readAs(parts, parent, child, { refs, request }),
     renew: (lease, request) => renewLease(child.session, lease, request),
     async extend(request) {
       const renewed = await renewChild(child, request);
@@ -101,6 +171,18 @@ function childScope(
     },
     end: (leases, request) => endChild(child, parent, idsOf(leases), request),
   };
+}
+
+function readAs(
+  { settings, launch, journal, readStatic }: ScopeParts,
+  parent: Session,
+  child: Child,
+  { refs, request }: { refs: readonly SecretRef[]; request: ResolveRequest },
+) {
+  const leased = (lease: Lease) => journal.leased(lease);
+  return asServer(parent.store, launch, () =>
+    resolveRefs(child.session, settings.mounts, refs, { request, leased, readStatic }),
+  );
 }
 
 /** A token that is no orphan lives no longer than its parent, whatever it says of itself. */

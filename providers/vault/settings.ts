@@ -19,6 +19,20 @@ export interface VaultSettings {
   /** By the first segment of a reference's path. */
   readonly mounts: Readonly<Record<string, Mount>>;
   readonly launch: LaunchSettings | "none";
+  /** Absent where no copy of any secret is kept. */
+  readonly stale?: StaleSettings;
+}
+
+/** Which static secrets may be used from a copy while the vault does not answer. */
+export interface StaleSettings extends StaleRule {
+  /** By the path of a reference: goes before what holds for the store. */
+  readonly secrets: Readonly<Record<string, StaleRule>>;
+}
+
+interface StaleRule {
+  readonly allowed: boolean;
+  /** How old a copy may be, in seconds. */
+  readonly max: number;
 }
 
 export type Mount =
@@ -43,6 +57,8 @@ const SERVER_POLICY = "mcp-{server}";
 const TTL = 600;
 const MAX_TTL = 86_400;
 const MIN_TTL = 60;
+/** A working day: longer than most outages, and shorter than the patience of who revokes a secret. */
+const MAX_STALE = 8 * 3600;
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /**
@@ -56,6 +72,7 @@ export function parseVaultSettings(store: string, value: unknown): VaultSettings
     const keyFile = settings.text("keyFile");
     const namespace = settings.text("namespace", isPath);
     const proxy = settings.text("proxy", isProxy);
+    const stale = readStale(settings);
     if ((certFile === undefined) !== (keyFile === undefined)) settings.fail("certFile", "and keyFile go together");
     return {
       addresses: settings.texts("addresses", isAddress).map((address) => new URL(address).origin),
@@ -67,6 +84,7 @@ export function parseVaultSettings(store: string, value: unknown): VaultSettings
       ...(keyFile !== undefined && { keyFile }),
       ...(namespace !== undefined && { namespace }),
       ...(proxy !== undefined && { proxy }),
+      ...(stale !== undefined && { stale }),
     };
   });
 }
@@ -95,6 +113,30 @@ function readLaunch(settings: SettingsReader): LaunchSettings | "none" {
     };
   });
   return given ?? { policies: [SERVER_POLICY], ttl: TTL, maxTtl: MAX_TTL, minTtl: MIN_TTL };
+}
+
+function readStale(settings: SettingsReader): StaleSettings | undefined {
+  const rule = staleRule(settings, { allowed: false, max: MAX_STALE });
+  const secrets = settings.table("secrets", isPath, (secret) => staleRule(secret, rule)) ?? {};
+  const any = [rule, ...Object.values(secrets)].some(({ allowed }) => allowed);
+  return any ? { ...rule, secrets } : undefined;
+}
+
+function staleRule(settings: SettingsReader, otherwise: StaleRule): StaleRule {
+  const stale = settings.choice("stale", ["allow", "never"]);
+  return {
+    allowed: stale === undefined ? otherwise.allowed : stale === "allow",
+    max: seconds(settings, "maxStale") ?? otherwise.max,
+  };
+}
+
+/** How old a copy of a static secret may be, in milliseconds; undefined where there must be none. */
+export function staleFor({ stale, mounts }: VaultSettings, path: string): number | undefined {
+  const name = path.slice(0, Math.max(0, path.indexOf("/")));
+  const isStatic = Object.hasOwn(mounts, name) && mounts[name]?.type === "kv";
+  if (stale === undefined || !isStatic) return undefined;
+  const rule = Object.hasOwn(stale.secrets, path) ? stale.secrets[path] : stale;
+  return rule?.allowed === true ? rule.max * 1000 : undefined;
 }
 
 /** `90s`, `10m`, `24h` in seconds. */

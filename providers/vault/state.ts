@@ -1,5 +1,6 @@
 import type { StoreOptions } from "../../src/core/provider.ts";
 import { join } from "node:path";
+import { UserError } from "../../src/errors.ts";
 import { asObject, type Json } from "./shape.ts";
 
 /**
@@ -26,18 +27,49 @@ export function dropState(options: StoreOptions, name: StateName): void {
   options.files.remove(pathOf(options, name));
 }
 
+export interface Task<T> {
+  readonly look: () => T | undefined;
+  readonly work: () => Promise<T>;
+  /** When the answer is too late, in milliseconds since the epoch. */
+  readonly deadline: number;
+}
+
 /**
  * One process at a time does `work`; the others wait and take what it left for `look` to find.
- * @throws UserError locked where the one that is at it does not come to an end
+ * @throws UserError store-timeout where the one that is at it does not come to an end in time
  */
-export async function once<T>(
-  options: StoreOptions,
-  name: StateName,
-  task: { readonly look: () => T | undefined; readonly work: () => Promise<T> },
-): Promise<T> {
+export async function once<T>(options: StoreOptions, name: StateName, task: Task<T>): Promise<T> {
   const found = task.look();
   if (found !== undefined) return found;
-  return options.lock(`${pathOf(options, name)}.lock`, async () => task.look() ?? (await task.work()));
+  let state: "waiting" | "holding" | "gone" = "waiting";
+  const locked = options.lock(`${pathOf(options, name)}.lock`, async () => {
+    if (state === "gone") throw tooLate(options);
+    state = "holding";
+    return task.look() ?? (await task.work());
+  });
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const end = () => {
+      // The work itself has the same deadline.
+      if (state === "holding") return;
+      state = "gone";
+      reject(tooLate(options));
+    };
+    timer = setTimeout(end, Math.max(0, task.deadline - options.now()));
+  });
+  try {
+    return await Promise.race([locked, late]);
+  } finally {
+    clearTimeout(timer);
+    // What becomes of it after us is nobody's concern.
+    locked.catch(() => {});
+  }
+}
+
+function tooLate({ store }: StoreOptions): UserError {
+  return new UserError("store-timeout", `store ${store}: another launch is logging in, and does not come to an end`, {
+    hint: `mcp-secrets store check ${store}`,
+  });
 }
 
 function pathOf(options: StoreOptions, name: StateName): string {

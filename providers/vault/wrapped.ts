@@ -27,7 +27,7 @@ export function unwrapSecretId(
     await writeState(options, "secret-id", { origin: wrapping.origin, secretId });
     return { value: new Secret(secretId), origin: wrapping.origin };
   };
-  return once(options, "secret-id", { look, work });
+  return once(options, "secret-id", { look, work, deadline: request.deadline });
 }
 
 function kept(options: StoreOptions, file: string): Credential | undefined {

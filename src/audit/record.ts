@@ -15,6 +15,8 @@ export interface AuditRecord {
   readonly launch?: string;
   /** References, never values. */
   readonly refs?: readonly string[];
+  /** Of `moved`: where the secrets of `refs` were before, in the same order. */
+  readonly from?: readonly string[];
   readonly config?: string;
   /** The error code of a `denied` or `failed` outcome. */
   readonly code?: string;
@@ -34,7 +36,10 @@ export type AuditEvent =
   | "revoked"
   /** Somebody asked for what is a launch's alone. */
   | "intruded"
+  /** The store did not answer, and a copy was used. */
+  | "stale"
   | "migrated"
+  | "moved"
   | "restored"
   | "rotated"
   | "rolled-back"

@@ -24,6 +24,8 @@ export interface Entry {
   readonly env: readonly NamedText[];
   readonly url?: TextAt;
   readonly headers: readonly NamedText[];
+  /** What else decides what the client starts (members.ts), by name, as JSON. */
+  readonly members?: Readonly<Record<string, string>>;
 }
 
 /** An entry that is not of the shape its client documents: left alone, and reported. */

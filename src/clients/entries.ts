@@ -1,4 +1,5 @@
 import type { ConfigDocument, Entry, EntryProblem, NamedText, TextAt } from "./document.ts";
+import { START_MEMBERS, startMembers } from "./members.ts";
 import { childPointer } from "./tree.ts";
 import type { Node, ObjectNode } from "./tree.ts";
 
@@ -40,6 +41,7 @@ function readEntry(server: string, pointer: string, node: Node): Entry | string 
     args: listOf(part, "args"),
     env: mapOf(part, "env"),
     headers: mapOf(part, "headers"),
+    ...(START_MEMBERS.some((name) => node.members.has(name)) ? { members: startMembers(node) } : {}),
   };
   if (command === undefined && url === undefined) part.problems.push("the entry has neither command nor url");
   return part.problems[0] ?? entry;

@@ -26,11 +26,14 @@ export function locateConfigs(machine: Machine): readonly ConfigPlace[] {
   return clients.flatMap((row) => placesOf(row, machine));
 }
 
-/** The place of a config that the user names; it need not exist. A path that no client has belongs to `custom`. */
-export function placeOf(machine: Machine, path: string): ConfigPlace {
+/**
+ * The place of a config that the user names; it need not exist. A path that no client has belongs to `custom`. `located`
+ * is what `locateConfigs` says, for who asks for many.
+ */
+export function placeOf(machine: Machine, path: string, located = locateConfigs(machine)): ConfigPlace {
   const absolute = pathsOf(machine).resolve(machine.cwd, path);
   const real = realpath(machine.files, absolute);
-  const known = locateConfigs(machine).find((place) => realpath(machine.files, place.path) === real);
+  const known = located.find((place) => realpath(machine.files, place.path) === real);
   return known ?? { path: absolute, id: `${customClient.id}@${fingerprint(real)}`, row: customClient };
 }
 

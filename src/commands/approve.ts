@@ -8,6 +8,7 @@ import { EXIT, UserError, systemCode } from "../errors.ts";
 import type { ApprovalSubject } from "../launch/approval.ts";
 import { findApproval, saveApprovals, subjectChanges } from "../launch/approvals.ts";
 import { readConfig } from "../migrate/read.ts";
+import { type Approvable, approvalText } from "./approval-text.ts";
 import { unwrap, wordsOf } from "../migrate/wrapper.ts";
 
 /**
@@ -15,9 +16,9 @@ import { unwrap, wordsOf } from "../migrate/wrapper.ts";
  * is no way to say yes without one: whatever can write files must not be able to approve what it wrote.
  */
 export async function runApprove(context: Context, id: string): Promise<number> {
-  const subject = findSubject(context, id);
+  const { entry, subject } = findSubject(context, id);
   const changes = subjectChanges(context, subject);
-  context.terminal.out(description(subject, changes));
+  context.terminal.out(approvalText({ entry, subject, changes, platform: context.platform }));
   if (changes?.length === 0) return EXIT.ok;
   if (!(await givesWord(context, id))) {
     throw new UserError("not-approved", `${id} was not approved`, { hint: `mcp-secrets approve ${id}` });
@@ -30,7 +31,7 @@ export async function runApprove(context: Context, id: string): Promise<number> 
 }
 
 /** The entry that is started under `id`, in the config that was approved before or in any that is found. */
-function findSubject(context: Context, id: string): ApprovalSubject {
+function findSubject(context: Context, id: string): Pick<Approvable, "entry" | "subject"> {
   const approved = findApproval(context, id);
   const known = approved === undefined ? [] : [placeOf(context, approved.config)];
   for (const place of [...known, ...locateConfigs(context)]) {
@@ -39,7 +40,9 @@ function findSubject(context: Context, id: string): ApprovalSubject {
       const [command, ...args] = wordsOf(entry).map(({ text }) => text);
       if (command === undefined) continue;
       const env = Object.fromEntries(entry.env.map(({ name, text }) => [name, text]));
-      return { id, command, args, env, config: context.files.realpath(place.path), pointer: entry.pointer };
+      const { pointer, members = {} } = entry;
+      const config = context.files.realpath(place.path);
+      return { entry, subject: { id, command, args, env, members, config, pointer } };
     }
   }
   throw new UserError("usage", `no config has an entry ${id}`, { hint: "mcp-secrets approvals lists the known ones" });
@@ -66,25 +69,6 @@ async function givesWord({ terminal }: Context, id: string): Promise<boolean> {
       cause: error,
     });
   }
-}
-
-/** Everything, whole, one word a line: what is cut off is where something hides. */
-function description(subject: ApprovalSubject, changes: readonly string[] | undefined): string {
-  const lines = [
-    `entry    ${subject.id}`,
-    `config   ${subject.config}`,
-    `command  ${subject.command}`,
-    ...subject.args.map((arg) => `arg      ${arg}`),
-    ...Object.keys(subject.env).map((name) => `env      ${name}`),
-    ...referencesOf(subject).map((ref) => `secret   ${ref}`),
-    verdict(changes),
-  ];
-  return lines.map((line) => `${printable(line)}\n`).join("");
-}
-
-function verdict(changes: readonly string[] | undefined): string {
-  if (changes === undefined) return "not approved so far";
-  return changes.length === 0 ? "approved as it is" : `changed since it was approved: ${changes.join(", ")}`;
 }
 
 function referencesOf({ command, args, env }: ApprovalSubject): string[] {

@@ -2,6 +2,7 @@ import type { Entry } from "../clients/document.ts";
 import type { Context } from "../context.ts";
 import { findRefs, formatRef } from "../core/ref.ts";
 import type { ApprovalBook } from "../launch/approvals.ts";
+import { cautions } from "../launch/cautions.ts";
 import type { Migration } from "../migrate/journal.ts";
 import type { ReadConfig } from "../migrate/read.ts";
 import { type Unwrapped, unwrap, wordsOf } from "../migrate/wrapper.ts";
@@ -51,7 +52,9 @@ export async function configChecks(world: EntryWorld, { place, input, problems }
 async function wrappedChecks(world: EntryWorld, config: string, entry: Entry, { id }: Unwrapped): Promise<Check[]> {
   const [command = "", ...args] = wordsOf(entry).map(({ text }) => text);
   const env = Object.fromEntries(entry.env.map(({ name, text }) => [name, text]));
-  const changes = world.approvals.changesOf({ id, command, args, env, config, pointer: entry.pointer });
+  const { pointer, members = {} } = entry;
+  const subject = { id, command, args, env, members, config, pointer };
+  const changes = world.approvals.changesOf(subject);
   const checks: Check[] = [];
   if (changes?.length !== 0) {
     const detail =
@@ -62,6 +65,7 @@ async function wrappedChecks(world: EntryWorld, config: string, entry: Entry, { 
   if (inArgs.length > 0) {
     checks.push(warning(id, `in the process list while the server runs: ${inArgs.map(formatRef).join(", ")}`));
   }
+  checks.push(...cautions(subject, world.context.platform).map((caution) => warning(id, caution)));
   const refs = [
     ...inArgs,
     ...Object.values(env)

@@ -43,7 +43,10 @@ function checkServers(configs: readonly ReadConfig[], failures: number, servers:
 }
 
 function select(context: Context, { config, client }: Selection): readonly ConfigPlace[] {
-  if (config !== undefined) return config.map((path) => placeOf(context, path));
+  if (config !== undefined) {
+    const located = config.length === 0 ? [] : locateConfigs(context);
+    return config.map((path) => placeOf(context, path, located));
+  }
   const unknown = client?.find((id) => !clients.some((row) => row.id === id));
   if (unknown !== undefined) {
     throw new UserError("usage", `there is no client ${unknown}`, {

@@ -4,24 +4,30 @@ import { runningClients } from "../clients/running.ts";
 import type { Context } from "../context.ts";
 import type { Provider, ResolvedSecret } from "../core/provider.ts";
 import { findRefs, formatRef } from "../core/ref.ts";
+import type { Seal } from "../core/seal.ts";
 import { printable } from "../core/table.ts";
+import { told } from "../core/told.ts";
 import { EXIT, UserError } from "../errors.ts";
-import { saveApprovals } from "../launch/approvals.ts";
 import { entryCommand, installLauncher } from "../launch/install.ts";
 import { applyConfig, isUnsettled, settleJournal } from "../migrate/apply.ts";
 import { Journal } from "../migrate/journal.ts";
-import { makePlan, type Plan, type PlannedEntry } from "../migrate/plan.ts";
+import { movedSecrets, withMoves } from "../migrate/move.ts";
+import { moveTable } from "../migrate/move-report.ts";
+import { type ConfigPlan, makePlan, type Plan, type PlannedEntry } from "../migrate/plan.ts";
+import { knownAfter } from "../migrate/relocate.ts";
 import { type ConfigReport, outcomeText, planTable, reportJson, reportsOf } from "../migrate/report.ts";
 import { storeSecrets } from "../migrate/store.ts";
-import { type Exposure, type MarkPlace, markExposed, markKey } from "../rotate/marks.ts";
+import { type Exposure, type MarkPlace, markExposed, markKey, moveMarks } from "../rotate/marks.ts";
 import { confirm } from "./confirm.ts";
 import { type Gathered, gather, type Selection } from "./gather.ts";
+import { copiesLeft, plannedCopies, tellKept, tellMoved, tellOld } from "./moved.ts";
+import type { OldCopy } from "./old-copies.ts";
+import { copyMoves, giveWord, type MoveOptions, type Moves, prepareMoves, takeWordBack } from "./move.ts";
 import { offerSample } from "./sample.ts";
 import { defaultStore, openSeal, openStore } from "../stores.ts";
 
-export interface MigrateOptions extends Selection {
-  /** The default store where none is named. */
-  readonly store?: string;
+/** `store` is the default one where none is named; only one that is named takes secrets from other stores. */
+export interface MigrateOptions extends Selection, MoveOptions {
   readonly dryRun?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
@@ -30,6 +36,9 @@ export interface MigrateOptions extends Selection {
 interface Prepared extends Gathered {
   readonly plan: Plan;
   readonly provider: Provider;
+  readonly moves: Moves;
+  /** Of what moves between stores, as they will be. */
+  readonly copies: readonly OldCopy[];
 }
 
 /** How often a plan is made anew because another program changed a config or the store meanwhile. */
@@ -48,13 +57,14 @@ export async function runMigrate(context: Context, options: MigrateOptions): Pro
     const work = prepared.plan.configs.some(({ edits }) => edits.length > 0);
     if (!work && options.dryRun !== true) await settle(context);
     if (!work || options.dryRun === true)
-      return finish(context, options, reportsOf(prepared.plan, prepared, "planned"));
+      return finish(context, options, reportsOf(prepared.plan, prepared, "planned"), prepared.copies);
     if (attempt === 1) {
       await warnOfRunning(context, prepared);
       if (!(await confirm(context, options, "move these secrets and rewrite the configs? [y/N] "))) return EXIT.ok;
     }
     try {
-      return finish(context, options, await write(context, prepared));
+      const reports = await write(context, prepared);
+      return finish(context, options, reports, copiesLeft(context, reports));
     } catch (error) {
       const again = error instanceof UserError && error.code === "config-changed" && attempt < ATTEMPTS;
       if (!again || options.yes !== true) throw error;
@@ -72,13 +82,16 @@ async function prepare(context: Context, options: MigrateOptions): Promise<Prepa
   const name = options.store ?? (await defaultStore(context));
   const provider = await openStore(context, name);
   const wanted = gathered.configs.some(({ input }) => input.entries.some(({ findings }) => findings.length > 0));
-  const known = wanted ? ((await provider.readAll?.()) ?? []) : [];
   const inputs = gathered.configs.map(({ input }) => input);
+  const moves = await prepareMoves(context, options, inputs, name);
+  const known = wanted ? [...((await provider.readAll?.()) ?? []), ...knownAfter(moves.relocations)] : [];
   const launcher = entryCommand(context);
-  return { ...gathered, provider, plan: makePlan(inputs, known, { store: name, launcher, folder: provider.folder }) };
+  const plan = makePlan(inputs, known, { store: name, launcher, folder: provider.folder });
+  const whole = withMoves(plan, inputs, moves);
+  return { ...gathered, provider, moves, plan: whole, copies: plannedCopies(context, whole.configs, gathered.configs) };
 }
 
-function show(context: Context, { plan, configs, failures }: Prepared): void {
+function show(context: Context, { plan, configs, failures, copies }: Prepared): void {
   const { terminal } = context;
   if (configs.length === 0 && failures.length === 0) {
     terminal.out("no config of an MCP client was found; name one: mcp-secrets migrate --config FILE\n");
@@ -86,14 +99,18 @@ function show(context: Context, { plan, configs, failures }: Prepared): void {
   for (const config of plan.configs) {
     terminal.out(`${printable(config.path)}\n`);
     if (config.findings.length > 0) terminal.out(planTable(config));
-    else if (config.edits.length === 0) terminal.out("nothing to do\n");
-    const planned = new Set(config.findings.flatMap(({ reference }) => reference ?? []).map(formatRef));
+    else if (config.edits.length === 0 && config.moves === undefined) terminal.out("nothing to do\n");
+    if (config.moves !== undefined) terminal.out(moveTable(config.moves));
+    const moved = config.moves?.flatMap(({ to }) => to ?? []) ?? [];
+    const found = config.findings.flatMap(({ reference }) => reference ?? []);
+    const planned = new Set([...found, ...moved].map(formatRef));
     for (const entry of config.entries) {
       const refs = referencesOf(entry).filter((ref) => !planned.has(ref));
       if (refs.length > 0)
         terminal.out(`${printable(entry.server)} also gets, as its config says: ${refs.join(", ")}\n`);
     }
   }
+  tellKept(context, copies);
 }
 
 /** References that an entry holds: the approval will be for those too that nobody found, so they are shown. */
@@ -120,10 +137,13 @@ async function write(context: Context, prepared: Prepared): Promise<readonly Con
     const journal = new Journal(context.files, context.home);
     await settleJournal(context.files, journal);
     await installLauncher(context);
+    await copyMoves(context, prepared.moves);
+    await moveMarks(context, prepared.moves.relocations);
     await store(context, prepared);
+    const seal = await openSeal(context);
     const done: ConfigReport[] = [];
     for (const report of reportsOf(prepared.plan, prepared, "planned")) {
-      done.push(await writeOne(context, journal, prepared, report));
+      done.push(await writeOne(context, { journal, seal }, prepared, report));
     }
     return done;
   });
@@ -159,33 +179,41 @@ function exposuresOf({ cwd }: Context, { configs }: Plan, readBack: readonly Res
 
 async function writeOne(
   context: Context,
-  journal: Journal,
+  { journal, seal }: { readonly journal: Journal; readonly seal: Seal },
   prepared: Prepared,
   report: ConfigReport,
 ): Promise<ConfigReport> {
   const read = prepared.configs.find(({ place }) => place.path === report.path);
   if (read === undefined || report.plan === undefined || report.plan.edits.length === 0) return report;
-  const seal = await openSeal(context);
+  const unapproved: string[] = [];
   try {
     await applyConfig(report.plan, read.bytes, {
       files: context.files,
       journal,
       format: read.place.row.format,
       seal: seal.close,
-      approve: (config, entries) =>
-        saveApprovals(
-          context,
-          entries.map((entry) => ({ ...entry, config })),
-        ),
+      approve: async (config, entries) => void unapproved.push(...(await giveWord(context, config, entries))),
       now: context.now,
       random: context.random,
     });
-    appendAudit(context, { event: "migrated", outcome: "ok", config: report.path });
-    return { ...report, status: "migrated" };
+    recordMigration(context, report.plan);
+    return { ...report, status: "migrated", unapproved };
   } catch (error) {
-    if (!(error instanceof UserError) || error.code === "config-changed") throw error;
+    if (!(error instanceof UserError)) throw error;
+    if (context.files.readIfExists(report.path)?.equals(read.bytes) === true) {
+      await takeWordBack(context, context.files.realpath(report.path), report.plan.entries);
+    }
+    if (error.code === "config-changed") throw error;
     return { ...report, status: "failed", error };
   }
+}
+
+function recordMigration(context: Context, { path, moves = [] }: ConfigPlan): void {
+  appendAudit(context, { event: "migrated", outcome: "ok", config: path });
+  const moved = movedSecrets(moves);
+  if (moved.length === 0) return;
+  const [from, refs] = [moved.map(([source]) => source), moved.map(([, target]) => target)];
+  appendAudit(context, { event: "moved", outcome: "ok", config: path, refs, from });
 }
 
 async function warnOfRunning(context: Context, { configs }: Prepared): Promise<void> {
@@ -220,15 +248,21 @@ async function lookAgain(
 }
 
 /** Tells the outcome, warns of what is left, and gives the exit code. */
-function finish(context: Context, options: MigrateOptions, reports: readonly ConfigReport[]): number {
+function finish(
+  context: Context,
+  options: MigrateOptions,
+  reports: readonly ConfigReport[],
+  old: readonly OldCopy[],
+): number {
   const { terminal } = context;
-  if (options.json === true) terminal.out(reportJson("migrate", reports));
-  else for (const report of reports) terminal.out(outcomeText(report));
+  const done = reports.filter(({ status }) => status === "migrated");
+  if (options.json === true) terminal.out(reportJson("migrate", reports, old.length === 0 ? {} : { old }));
+  else for (const report of done) terminal.out(outcomeText(report));
+  if (options.json !== true && done.length > 0) tellOld(context, old);
   for (const { path, error, problems, empty, plan } of reports) {
     if (empty === true) terminal.err(`[mcp-secrets] warning: ${printable(path)} has no servers under mcpServers\n`);
     if (error !== undefined) {
-      terminal.err(`[mcp-secrets] error: ${printable(error.message)}\n`);
-      if (error.hint !== undefined) terminal.err(`[mcp-secrets] hint: ${error.hint}\n`);
+      terminal.err(told("error", error.message, error.hint));
     }
     for (const { server, problem } of problems) {
       terminal.err(`[mcp-secrets] error: ${printable(path)}: ${printable(server)} was not looked at: ${problem}\n`);
@@ -238,12 +272,15 @@ function finish(context: Context, options: MigrateOptions, reports: readonly Con
       terminal.err(`[mcp-secrets] warning: ${printable(server)} keeps its plaintext: ${left[0]?.left ?? ""}\n`);
     }
   }
-  if (reports.some(({ status }) => status === "migrated")) {
-    terminal.err(
-      "[mcp-secrets] hint: restart the client; then mcp-secrets rotate --exposed: what was in plaintext counts as known\n",
-    );
-  }
+  tellMoved(context, reports);
+  if (done.length > 0) terminal.err(`[mcp-secrets] hint: ${nextStep(done)}\n`);
   const failure = reports.find(({ error }) => error !== undefined)?.error;
   if (failure !== undefined) return failure.exit;
   return reports.some(({ problems }) => problems.length > 0) ? EXIT.findings : EXIT.ok;
+}
+
+function nextStep(done: readonly ConfigReport[]): string {
+  const plaintext = done.some(({ plan }) => plan?.findings.some(({ reference }) => reference !== undefined));
+  const issuers = "; then mcp-secrets rotate --exposed: what was in plaintext counts as known";
+  return `restart the client${plaintext ? issuers : ", which has the old references until then"}`;
 }

@@ -1,19 +1,21 @@
 import { join } from "node:path";
 import { appendAudit } from "../audit/log.ts";
-import { placeOf } from "../clients/locate.ts";
+import { locateConfigs, placeOf } from "../clients/locate.ts";
+import type { ClientRow } from "../clients/table.ts";
 import type { Context } from "../context.ts";
-import { parseRef } from "../core/ref.ts";
 import type { Seal } from "../core/seal.ts";
-import { Secret } from "../core/secret.ts";
 import { formatTable, printable } from "../core/table.ts";
-import { percentDecode } from "../core/url.ts";
+import { told } from "../core/told.ts";
 import { EXIT, UserError } from "../errors.ts";
+import { renewApprovals } from "../launch/approvals.ts";
 import { isUnsettled, replaceConfig, settleJournal } from "../migrate/apply.ts";
 import { Journal, type Migration } from "../migrate/journal.ts";
 import { errorJson } from "../migrate/report.ts";
 import { type Restored, undoAll } from "../migrate/restore.ts";
-import { openSeal, openStore } from "../stores.ts";
+import { openSeal } from "../stores.ts";
 import { confirm } from "./confirm.ts";
+import { type Differences, differences } from "./differences.ts";
+import { restoredWords } from "./restored-words.ts";
 
 export interface RestoreOptions {
   readonly config?: readonly string[];
@@ -25,18 +27,14 @@ export interface RestoreOptions {
 }
 
 /** What undoing the migrations of one config comes to; `error` where nothing can be done. */
-interface Restoring {
+interface Restoring extends Differences {
   readonly config: string;
+  readonly row: ClientRow;
   readonly current: Buffer;
   readonly migrations: readonly Migration[];
   readonly undone?: Restored;
-  /** References of which the store has another value by now than the one that comes back. */
-  readonly newer: readonly string[];
   readonly error?: UserError;
 }
-
-/** How long the store may take to say what it has now, in milliseconds. */
-const STORE_DEADLINE = 10_000;
 
 /** `restore`: back to the exact bytes, or a merge that keeps what was edited since. Returns the exit code. */
 export async function runRestore(context: Context, options: RestoreOptions): Promise<number> {
@@ -45,7 +43,7 @@ export async function runRestore(context: Context, options: RestoreOptions): Pro
   const touches = options.list !== true && options.dryRun !== true;
   if (touches && isUnsettled(context.files, journal)) await locked(() => settleJournal(context.files, journal));
   const { migrations, problems } = journal.read();
-  for (const wrong of problems) context.terminal.err(`[mcp-secrets] warning: ${wrong}\n`);
+  for (const wrong of problems) tell(context, "warning", wrong);
   const open = selected(context, migrations, options.config);
   if (options.list === true) return list(context, open, options.json === true);
   const plans = await plan(context, journal, open, options);
@@ -71,8 +69,9 @@ function exitOf(plans: readonly Restoring[]): number {
 function selected(context: Context, migrations: readonly Migration[], configs?: readonly string[]): Migration[] {
   const open = migrations.filter(({ state }) => state !== "restored");
   if (configs === undefined) return open;
+  const located = locateConfigs(context);
   return configs.flatMap((named) => {
-    const real = followed(context, placeOf(context, named).path);
+    const real = followed(context, placeOf(context, named, located).path);
     const found = open.filter(({ config }) => config === real);
     if (found.length > 0) return found;
     throw new UserError("not-restorable", `${named} was not rewritten by migrate, or was restored already`, {
@@ -97,14 +96,18 @@ async function plan(
   options: RestoreOptions,
 ): Promise<readonly Restoring[]> {
   const configs = [...new Set(migrations.map(({ config }) => config))];
+  const located = locateConfigs(context);
+  let seal: Promise<Seal> | undefined;
+  const shared = { context, journal, seal: () => (seal ??= openSeal(context)) };
   return Promise.all(
     configs.map(async (config) => {
       const mine = migrations.filter((migration) => migration.config === config).toReversed();
       const current = context.files.readIfExists(config) ?? Buffer.alloc(0);
-      const nothing: Restoring = { config, current, migrations: mine, newer: [] };
+      const { row } = placeOf(context, config, located);
+      const nothing: Restoring = { config, row, current, migrations: mine, newer: [], lost: [] };
       try {
-        const undone = await undoConfig(context, journal, nothing, options);
-        return { ...nothing, undone, newer: await newerValues(context, undone) };
+        const undone = await undoConfig(shared, nothing, options);
+        return { ...nothing, undone, ...(await differences(context, undone)) };
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         return { ...nothing, error };
@@ -113,10 +116,16 @@ async function plan(
   );
 }
 
+/** What all configs have in common. */
+interface Shared {
+  readonly context: Context;
+  readonly journal: Journal;
+  readonly seal: () => Promise<Seal>;
+}
+
 async function undoConfig(
-  context: Context,
-  journal: Journal,
-  { config, current, migrations }: Restoring,
+  { context, journal, seal: sealOf }: Shared,
+  { config, row, current, migrations }: Restoring,
   options: RestoreOptions,
 ): Promise<Restored> {
   if (context.files.look(config) === undefined) {
@@ -124,8 +133,7 @@ async function undoConfig(
       hint: `echo '{}' > '${config}', then mcp-secrets restore --config '${config}'`,
     });
   }
-  const { row } = placeOf(context, config);
-  const seal = await openSeal(context);
+  const seal = await sealOf();
   const steps = migrations.map((migration) => ({ migration, original: opened(seal, journal, migration) }));
   const servers = options.server === undefined ? {} : { servers: options.server };
   try {
@@ -152,29 +160,10 @@ function opened(seal: Seal, journal: Journal, { id }: Migration): Buffer {
   }
 }
 
-/** A value that was replaced since would be put back as it was: the user must hear of it. */
-async function newerValues(context: Context, { secrets }: Restored): Promise<readonly string[]> {
-  const newer: string[] = [];
-  for (const [text, was] of secrets) {
-    const ref = parseRef(text);
-    try {
-      const provider = await openStore(context, ref.store);
-      const [now] = await provider.resolve([ref], { deadline: context.now() + STORE_DEADLINE });
-      const same = [was, percentDecode(was)].some(
-        (value) => value !== undefined && now?.value.equals(new Secret(value)),
-      );
-      if (!same) newer.push(text);
-    } catch (error) {
-      // What the store has no more is no newer value.
-      if (!(error instanceof UserError)) throw error;
-    }
-  }
-  return newer;
-}
-
 async function write(context: Context, journal: Journal, restoring: Restoring, options: RestoreOptions): Promise<void> {
-  const { config, current, undone, migrations } = restoring;
+  const { config, row, current, undone, migrations } = restoring;
   if (undone === undefined || undone.servers.length === 0) return;
+  await renewApprovals(context, restoredWords(row, restoring));
   if (!undone.bytes.equals(current)) await replaceConfig(config, undone.bytes, current, context.files);
   const open = new Set([...undone.refused.map(({ server }) => server), ...undone.gone]);
   const kept = (server: string) => !undone.servers.includes(server) || open.has(server);
@@ -188,7 +177,7 @@ async function write(context: Context, journal: Journal, restoring: Restoring, o
 
 function show(context: Context, plans: readonly Restoring[]): void {
   if (plans.length === 0) context.terminal.out("nothing to restore\n");
-  for (const { config, undone, error, newer } of plans) {
+  for (const { config, undone, error, newer, lost } of plans) {
     const name = printable(config);
     if (error !== undefined) tell(context, "error", error.message, error.hint);
     if (undone === undefined) continue;
@@ -213,12 +202,14 @@ function show(context: Context, plans: readonly Restoring[]): void {
     }
     for (const ref of newer)
       tell(context, "warning", `the store has a newer value of ${ref} than the one that comes back`);
+    for (const ref of lost) {
+      tell(context, "warning", `${ref}, which comes back, leads to nothing`, `mcp-secrets set ${ref} stores it again`);
+    }
   }
 }
 
 function tell(context: Context, kind: "error" | "warning", text: string, hint?: string): void {
-  context.terminal.err(`[mcp-secrets] ${kind}: ${printable(text)}\n`);
-  if (hint !== undefined) context.terminal.err(`[mcp-secrets] hint: ${printable(hint)}\n`);
+  context.terminal.err(told(kind, text, hint));
 }
 
 function list(context: Context, migrations: readonly Migration[], json: boolean): number {
@@ -233,7 +224,7 @@ function list(context: Context, migrations: readonly Migration[], json: boolean)
 }
 
 function outcomeJson(plans: readonly Restoring[], { dryRun }: RestoreOptions): string {
-  const configs = plans.map(({ config, undone, newer, error }) => ({
+  const configs = plans.map(({ config, undone, newer, lost, error }) => ({
     path: config,
     status: statusOf(undone, dryRun === true),
     exact: undone?.exact ?? false,
@@ -241,6 +232,7 @@ function outcomeJson(plans: readonly Restoring[], { dryRun }: RestoreOptions): s
     gone: undone?.gone ?? [],
     refused: undone?.refused ?? [],
     newer,
+    lost,
     ...(error === undefined ? {} : { error: errorJson(error) }),
   }));
   return `${JSON.stringify({ schema: "mcp-secrets/restore/1", configs }, null, 2)}\n`;

@@ -4,7 +4,7 @@ import type { Context } from "../context.ts";
 import type { Fields, Provider } from "../core/provider.ts";
 import type { SecretRef } from "../core/ref.ts";
 import { UserError, systemCode } from "../errors.ts";
-import { type LaunchRecord, listLaunches } from "../launch/registry.ts";
+import { type LaunchRecord, liveLaunches } from "../launch/registry.ts";
 import { type RotatedSecret, type RotationSettings, parseRotation, wholeName } from "../rotate/settings.ts";
 import type { Target, TargetModule } from "../rotate/target.ts";
 import { targets } from "../rotate/targets/index.ts";
@@ -34,7 +34,7 @@ export function openWorld(context: Context): World {
       stores.set(name, known);
       return known;
     },
-    launches: listLaunches(context).filter(({ pid, started }) => context.startOf(pid) === started),
+    launches: liveLaunches(context),
   };
 }
 

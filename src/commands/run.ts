@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import type { ChildSpec, Ending, Processes, Programs } from "../core/processes.ts";
 import type { Provider, ResolvedSecret } from "../core/provider.ts";
 import { formatRef, type SecretRef } from "../core/ref.ts";
+import { note, told } from "../core/told.ts";
 import { UserError, systemCode } from "../errors.ts";
 import type { LaunchView } from "../launch/approval.ts";
 import { checkApproval } from "../launch/approvals.ts";
@@ -13,8 +14,8 @@ import { checkHome } from "../launch/home.ts";
 import type { Keeper, KeeperEvent, KeeperHost } from "../launch/keeper.ts";
 import { noteFolder } from "../launch/lease-folder.ts";
 import { launchRefs, refKey } from "../launch/references.ts";
-import { forgetLaunch, recordLaunch, versionsOf } from "../launch/registry.ts";
-import { canReplace, dyingWithParent, resettingSignals } from "../launch/replace.ts";
+import { forgetLaunch, recordLaunch, sweepLaunches, versionsOf } from "../launch/registry.ts";
+import { canReplace, resettingSignals } from "../launch/replace.ts";
 import { resolveAll } from "../launch/resolve.ts";
 import { supervise } from "../launch/supervise.ts";
 import { treeKill, windowsCommand } from "../launch/windows.ts";
@@ -38,8 +39,6 @@ export interface RunContext extends Pick<
   | "files"
 > {
   readonly err: (text: string) => void;
-  /** setpriv(1), where the stable launcher knows that it can set the parent-death signal. */
-  readonly setpriv?: string;
   readonly programs: Programs;
   /** Loaded where a child is supervised. */
   readonly loadProcesses: () => Promise<Processes>;
@@ -83,7 +82,7 @@ export function parseRun(args: readonly string[]): RunOptions {
 export async function runServer(context: RunContext, { entry, words }: RunOptions): Promise<Ending> {
   // Before anything is written there, the log included.
   checkHome(context);
-  const view = { words, env: clientEnvironment(context.env) };
+  const view = { words, env: clientEnvironment(context.env), anyCase: context.platform === "win32" };
   const launch: Launch = { entry, words, view, id: context.random(), refs: launchRefs(words, view.env) };
   const keeper = await keeperFor(context, launch);
   try {
@@ -129,10 +128,29 @@ async function prepare(context: RunContext, launch: Launch, keeper: Keeper | und
     { own: new Set(approval.env.map(({ name }) => name)), platform: context.platform },
   );
   if (secrets.length > 0) audit(context, launch, { event: "resolved", outcome: "ok" });
+  tellStale(context, launch, secrets);
   for (const { name, reason } of plan.withheld) {
-    context.err(`[mcp-secrets] ${name} was not passed on: it ${reason}\n`);
+    context.err(note(`${name} was not passed on: it ${reason}`));
   }
   return { secrets, plan, found };
+}
+
+/** The user allowed it, and is told all the same: what was revoked or replaced since is not known here. */
+function tellStale(context: RunContext, launch: Launch, secrets: readonly ResolvedSecret[]): void {
+  const stale = secrets.filter(({ staleSince }) => staleSince !== undefined);
+  for (const { ref, version, staleSince = 0 } of stale) {
+    const which = version === undefined ? "a copy" : `a copy of version ${version}`;
+    const read = new Date(staleSince).toISOString();
+    context.err(told("warning", `store ${ref.store} does not answer: ${formatRef(ref)} is ${which} read ${read}`));
+  }
+  if (stale.length === 0) return;
+  appendAudit(context, {
+    event: "stale",
+    outcome: "ok",
+    entry: launch.entry,
+    launch: launch.id,
+    refs: stale.map(({ ref }) => formatRef(ref)),
+  });
 }
 
 function search(context: RunContext, { view, words }: Launch): FoundCommand {
@@ -192,10 +210,10 @@ async function replaceIfPossible(context: RunContext, keeper: Keeper | undefined
   if (replace === undefined || keeper?.holds() === true) return;
   await keeper?.release();
   const wrapped = resettingSignals(spec, "/usr/bin/env");
-  if (wrapped !== undefined && canReplace(spec, inspect) && canReplace(wrapped, inspect)) {
-    await startDueWork(context);
-    replace(wrapped);
-  }
+  if (wrapped === undefined || !canReplace(spec, inspect) || !canReplace(wrapped, inspect)) return;
+  sweepLaunches(context);
+  await startDueWork(context);
+  replace(wrapped);
 }
 
 async function startChild(
@@ -205,11 +223,9 @@ async function startChild(
 ): Promise<Ending> {
   const processes = await context.loadProcesses();
   const group = context.platform !== "win32" && !processes.hasTerminal();
-  const setpriv = context.setpriv ?? "";
-  const wrapped = context.programs.probe(setpriv) === "program" ? dyingWithParent(spec, setpriv) : spec;
   try {
     const supervision = { ...supervisionOf(context, processes, group), onEnding: () => void keeper?.release() };
-    const { ended } = await supervise(processes, { ...wrapped, group }, supervision);
+    const { ended } = await supervise(processes, { ...spec, group }, supervision);
     void startDueWork(context);
     const ending = await ended;
     await keeper?.release();
@@ -219,6 +235,7 @@ async function startChild(
     throw startFailure(launch, error);
   } finally {
     forgetLaunch(context, launch.id);
+    sweepLaunches(context);
   }
 }
 
@@ -228,7 +245,7 @@ function noteEnd(context: RunContext, launch: Launch, { signal, code }: Ending):
     audit(context, launch, { event: "ended", outcome: "ok", ended: signal ?? code ?? 0 });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    context.err(`[mcp-secrets] warning: ${error.message}\n`);
+    context.err(told("warning", error.message));
   }
 }
 
@@ -269,11 +286,11 @@ function keeperHost(context: RunContext, launch: Launch): KeeperHost {
       return audit(context, launch, { event: "revoked", outcome: event.whole ? "ok" : "failed" });
     }
     if (event.type === "intruded") {
-      context.err(`[mcp-secrets] refused: ${event.what}\n`);
+      context.err(note(`refused: ${event.what}`));
       return audit(context, launch, { event: "intruded", outcome: "denied" });
     }
     const time = new Date(event.at).toISOString();
-    context.err(`[mcp-secrets] ${event.what} ends at ${time}: restart the server in its client\n`);
+    context.err(note(`${event.what} ends at ${time}: restart the server in its client`));
     return audit(context, launch, { event: "ending", outcome: "ok" });
   };
   return { ...context, launch: launch.id, entry: launch.entry, tell };

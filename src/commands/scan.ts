@@ -1,5 +1,6 @@
 import type { Context } from "../context.ts";
 import { printable } from "../core/table.ts";
+import { told } from "../core/told.ts";
 import { EXIT } from "../errors.ts";
 import { type ConfigPlan, makePlan } from "../migrate/plan.ts";
 import { type ConfigReport, findingTable, reportJson, reportsOf } from "../migrate/report.ts";
@@ -35,11 +36,11 @@ function show(context: Context, reports: readonly ConfigReport[]): void {
   if (reports.length === 0) terminal.out("no config of an MCP client was found\n");
   for (const { path, plan, problems, empty, error } of reports) {
     terminal.out(`${printable(path)}\n`);
-    if (error !== undefined) terminal.err(`[mcp-secrets] error: ${error.message}\n`);
+    if (error !== undefined) terminal.err(told("error", error.message));
     if (plan !== undefined) terminal.out(plan.findings.length === 0 ? cleanText(problems.length) : findingTable(plan));
-    if (empty === true) terminal.err(`[mcp-secrets] warning: ${printable(path)} has no servers under mcpServers\n`);
+    if (empty === true) terminal.err(told("warning", `${path} has no servers under mcpServers`));
     for (const { server, problem } of problems) {
-      terminal.err(`[mcp-secrets] warning: ${printable(server)}: ${problem}\n`);
+      terminal.err(told("warning", `${server}: ${problem}`));
     }
   }
 }

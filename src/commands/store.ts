@@ -30,6 +30,8 @@ export interface StoreAddOptions {
   /** `NAME=PATH`, with `engine:` before the path for an engine, `kv1:` for the first version of KV. */
   readonly mount?: readonly string[];
   readonly tokenRole?: string;
+  /** How old an encrypted copy of a static secret may be that is used while the vault does not answer: `8h`. */
+  readonly staleFor?: string;
   readonly region?: string;
   readonly profile?: string;
   readonly prefix?: string;
@@ -141,7 +143,7 @@ function roleFrom(text: string): [string, unknown] {
 
 function vaultFrom(options: StoreAddOptions): Record<string, unknown> {
   const auth = authFrom(options);
-  const { address, namespace, caFile, certFile, keyFile, proxy, mount, tokenRole } = options;
+  const { address, namespace, caFile, certFile, keyFile, proxy, mount, tokenRole, staleFor } = options;
   return said({
     addresses: address,
     namespace,
@@ -152,6 +154,8 @@ function vaultFrom(options: StoreAddOptions): Record<string, unknown> {
     auth: Object.keys(auth).length === 0 ? undefined : auth,
     mounts: mount === undefined ? undefined : Object.fromEntries(mount.map(mountFrom)),
     launch: tokenRole === undefined ? undefined : { role: tokenRole },
+    stale: staleFor === undefined ? undefined : "allow",
+    maxStale: staleFor,
   });
 }
 

@@ -37,6 +37,8 @@ export interface Files {
   writePrivate(path: string, data: Buffer | string): Promise<void>;
   /** As `writePrivate`, and the owner may run it. */
   writeProgram(path: string, data: Buffer | string): Promise<void>;
+  /** Another name for the same file, durable; false, and nothing changed, where the system does not give it one. */
+  link(from: string, to: string): Promise<boolean>;
   /** Creates a private file, durable; false, and nothing changed, where the name is taken. */
   createPrivate(path: string, data: Buffer | string): Promise<boolean>;
   /** Creates or replaces a private file at once, all or nothing, but not durable: for state that dies with the boot. */

@@ -37,8 +37,13 @@ export interface Processes {
   hasTerminal(): boolean;
   /** @throws the system's error (`ENOENT`, `E2BIG`, …) where the program cannot be started */
   spawn(spec: ChildSpec): Promise<Child>;
-  /** Starts a shell in a session of its own that runs `script` and holds none of our stdio. Its stdin ends when we do. */
-  watch(script: string): Watcher;
+  /** The names of our stdin and stdout, where they are pipes or sockets that only our children share; else `-`. */
+  streams(): readonly string[];
+  /**
+   * Starts a shell in a session of its own that runs `script`, with `words` as its arguments, and holds none of our
+   * stdio. Its stdin ends when we do.
+   */
+  watch(script: string, words?: readonly string[]): Watcher;
   /**
    * Runs `script` in a shell in a session of its own that has none of our stdio and nothing of our environment, and waits
    * for its end; what it leaves in the background goes on. Where there is no shell, nothing happens.

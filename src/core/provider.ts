@@ -4,6 +4,7 @@ import type { Lock } from "./lock.ts";
 import type { SecretRef } from "./ref.ts";
 import type { Seal } from "./seal.ts";
 import type { Secret } from "./secret.ts";
+import type { Threads } from "./threads.ts";
 
 /** A kind of store. */
 export type ProviderName = "local" | "vault" | "aws" | "github-app";
@@ -21,6 +22,8 @@ export interface ResolveRequest {
   /** When the answer is too late, in milliseconds since the epoch. */
   readonly deadline: number;
   readonly signal?: AbortSignal;
+  /** Of a scope that is asked for: everything that will be read with it, where that is known. */
+  readonly refs?: readonly SecretRef[];
 }
 
 /** A credential with an end. */
@@ -49,8 +52,11 @@ export interface LaunchCredential {
 
 /** Called, and waited for, before and after a store is asked for something that must be given back. */
 export interface LeaseJournal {
-  /** A credential for the launch is about to be made. */
-  intent(): Promise<void>;
+  /**
+   * A credential for the launch is about to be made. `brief` where it ends by itself within two seconds, so that nobody
+   * need stand by to end it.
+   */
+  intent(brief?: boolean): Promise<void>;
   made(credential: LaunchCredential): Promise<void>;
   leased(lease: Lease): Promise<void>;
   /** Somebody asked for what is this launch's alone, and did not get it. */
@@ -83,6 +89,8 @@ export interface ResolvedSecret {
   readonly value: Secret;
   readonly version?: number;
   readonly lease?: Lease;
+  /** Set where the store did not answer and a copy was used: when that was read, in milliseconds since the epoch. */
+  readonly staleSince?: number;
 }
 
 /** The fields of one secret, by name. */
@@ -92,6 +100,13 @@ export type Fields = Readonly<Record<string, Secret>>;
 export interface SecretOrigin {
   readonly client?: string;
   readonly server?: string;
+}
+
+/** A secret that is to be stored under a path that is not there yet. */
+export interface NewSecret {
+  readonly path: string;
+  readonly fields: Fields;
+  readonly origin?: SecretOrigin;
 }
 
 /** What may be told of a secret without its value. `path` has no store name. */
@@ -141,6 +156,12 @@ export interface Provider {
     fields: Fields,
     condition: { readonly ifVersion: number; readonly origin?: SecretOrigin },
   ): Promise<number>;
+  /**
+   * A `put` of each secret with `ifVersion` 0, where the store does many faster than one after another: a path that
+   * exists is left as it is. `stored` is called whenever one more is done.
+   * @throws UserError cannot-write where the system refuses one; others may be stored
+   */
+  putAll?(secrets: readonly NewSecret[], stored: () => void): Promise<void>;
   /** Every secret of the store, in the order of their paths. */
   list?(): Promise<readonly SecretSummary[]>;
   /**
@@ -219,6 +240,8 @@ export interface ProviderOptions {
   readonly files: Files;
   readonly lock: Lock;
   readonly now: () => number;
+  /** For work on many secrets. */
+  readonly threads?: Threads;
 }
 
 /** What a provider that is configured gets beside that. */
@@ -235,8 +258,8 @@ export interface StoreOptions extends ProviderOptions {
   /** Resolves a reference to a store that needs no login: a bootstrap password kept in the local one. */
   readonly lookUp: (ref: SecretRef) => Promise<{ readonly value: Secret; readonly version?: number }>;
   readonly http: Http;
-  /** Of the local store's key: for what must be written down and not be read. */
-  readonly seal: () => Promise<Seal>;
+  /** The key of the local store: for what must be written down on this machine and not be read. */
+  readonly openSeal: () => Promise<Seal>;
 }
 
 /** What a provider's folder exports. */

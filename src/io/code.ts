@@ -1,5 +1,5 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { Script } from "node:vm";
 
 export interface Code {
@@ -9,6 +9,28 @@ export interface Code {
    * compiling. Does nothing where that is there already, or where the folder cannot be written.
    */
   readonly keep: () => void;
+}
+
+export interface Chunks {
+  /** What a chunk exports, by the id that the others require it by: `./start.cjs`. */
+  readonly load: (id: string) => object;
+  /** Keeps every chunk that was loaded. */
+  readonly keep: () => void;
+}
+
+/** The chunks of the built program in `folder`; `require` is for all else that they require. */
+export function openChunks(folder: string, require: NodeJS.Require): Chunks {
+  const loaded = new Map<string, Code>();
+  const load = (id: string): object => {
+    const code = loaded.get(id) ?? loadCode(join(folder, id), ours);
+    loaded.set(id, code);
+    return code.exports;
+  };
+  const ours: NodeJS.Require = Object.assign(
+    (id: string): unknown => (id.startsWith("./") ? load(id) : require(id)),
+    require,
+  );
+  return { load, keep: () => loaded.forEach((code) => code.keep()) };
 }
 
 /** The length of the source, which stands before it in what is kept. */
@@ -57,7 +79,8 @@ function readKept(path: string, source: Buffer): Buffer | undefined {
 function write(path: string, data: Buffer): void {
   const temporary = `${path}.${process.pid}`;
   try {
-    writeFileSync(temporary, data, { mode: 0o600, flag: "wx" });
+    // V8 does not look into what it gets: a file that a power cut left half empty must not get its name.
+    writeFileSync(temporary, data, { mode: 0o600, flag: "wx", flush: true });
     renameSync(temporary, path);
   } catch {
     // It is as good without.

@@ -130,6 +130,16 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
 
     writeProgram: (path, data) => writeOver(path, data, PRIVATE_PROGRAM),
 
+    async link(from, to) {
+      try {
+        fs.linkSync(from, to);
+      } catch {
+        return false;
+      }
+      await flushDir(dirname(to));
+      return true;
+    },
+
     async createPrivate(path, data) {
       const temporary = temporaryFor(path);
       await writeInto(temporary, data, () => {});

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { readlinkSync } from "node:fs";
 import type { Socket } from "node:net";
 import { isatty } from "node:tty";
 import type { Child, ChildSpec, Ending, Processes, Watcher } from "../core/processes.ts";
@@ -11,6 +12,7 @@ export function createProcesses(): Processes {
     // Who types at us has stdin. A client at a terminal passes its stderr on, and ends servers all the same.
     hasTerminal: () => isatty(0),
     spawn: start,
+    streams: () => [0, 1].map(streamName),
     watch,
     detach,
     signal: sendSignal,
@@ -49,8 +51,18 @@ function endOf(child: ChildProcess): Promise<Ending> {
   });
 }
 
-function watch(script: string): Watcher {
-  const shell = spawn("/bin/sh", ["-c", script], {
+/** `pipe:[7]` or `socket:[7]` (proc(5)). */
+function streamName(fd: number): string {
+  try {
+    const name = readlinkSync(`/proc/self/fd/${fd}`);
+    return /^(?:pipe|socket):/.test(name) ? name : "-";
+  } catch {
+    return "-";
+  }
+}
+
+function watch(script: string, words: readonly string[] = []): Watcher {
+  const shell = spawn("/bin/sh", ["-c", script, "mcp-secrets", ...words], {
     cwd: "/",
     env: { PATH: "/usr/bin:/bin" },
     // Its only tie to us is the pipe: it must not hold the client's stdio open.

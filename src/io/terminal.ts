@@ -93,6 +93,9 @@ function readChunk(chunk: Buffer): number {
   }
 }
 
+/** What was typed behind the end of a line: the next answer begins with it. */
+let typedAhead = "";
+
 /**
  * Reads a line from the controlling terminal, in raw mode, so that nothing is echoed that should not be.
  * Control-C ends the process as it would have at the prompt of a shell.
@@ -102,7 +105,9 @@ function readLine(question: string, hidden: boolean): Promise<string | undefined
   const input = new ReadStream(fd);
   return new Promise((resolve) => {
     let line = "";
+    let isDone = false;
     const finish = (answer: string | undefined) => {
+      isDone = true;
       input.setRawMode(false);
       input.destroy();
       writeFully(2, "\n");
@@ -112,22 +117,28 @@ function readLine(question: string, hidden: boolean): Promise<string | undefined
     input.setEncoding("utf8");
     // Not before the echo is off: a paste comes as fast as the question is seen.
     writeFully(2, question);
-    input.on("data", (typed: string) => {
-      for (const character of typed) {
-        if (character === "\r" || character === "\n") return finish(line);
-        if (character === "\u0003") {
-          finish(undefined);
-          process.kill(process.pid, "SIGINT");
-          return undefined;
-        }
-        if (character === "\u0004") return finish(line === "" ? undefined : line);
-        const erase = character === "\u007f" || character === "\b";
-        line = erase ? [...line].slice(0, -1).join("") : line + character;
-        if (!hidden) writeFully(2, erase ? "\b \b" : character);
+    const take = (character: string) => {
+      if (character === "\r" || character === "\n") return finish(line);
+      if (character === "\u0003") {
+        finish(undefined);
+        process.kill(process.pid, "SIGINT");
+        return undefined;
       }
+      if (character === "\u0004") return finish(line === "" ? undefined : line);
+      const erase = character === "\u007f" || character === "\b";
+      line = erase ? [...line].slice(0, -1).join("") : line + character;
+      if (!hidden) writeFully(2, erase ? "\b \b" : character);
       return undefined;
-    });
+    };
+    const takeAll = (typed: string) => {
+      // A line that is pasted ends in two characters.
+      const characters = [...(typedAhead + typed).replaceAll("\r\n", "\r")];
+      while (!isDone && characters.length > 0) take(characters.shift() ?? "");
+      typedAhead = characters.join("");
+    };
+    input.on("data", takeAll);
     input.on("close", () => closeQuietly(fd));
+    takeAll("");
   });
 }
 

@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { findRefs, formatRef } from "../core/ref.ts";
+import { isOurs } from "./parent-env.ts";
 
 /**
  * What the user gives their word for: an entry as the config holds it, with references in place of secrets.
@@ -11,6 +12,8 @@ export interface ApprovalSubject {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** What else of the entry decides what its client starts, by name, as JSON (src/clients/members.ts). */
+  readonly members: Readonly<Record<string, string>>;
   /** Where the entry stands: the path of the config and an RFC 6901 pointer. */
   readonly config: string;
   readonly pointer: string;
@@ -29,6 +32,8 @@ export interface Approval {
   readonly id: string;
   readonly words: readonly string[];
   readonly env: readonly ApprovedVariable[];
+  /** Missing in approvals from before they were looked at: then there are none. */
+  readonly members?: readonly ApprovedVariable[];
   readonly config: string;
   readonly pointer: string;
   /** ISO 8601, UTC. */
@@ -44,6 +49,13 @@ export interface SealedApproval extends Approval {
 export interface LaunchView {
   readonly words: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** True on Windows, where names of variables come in whatever case somebody has set them first. */
+  readonly anyCase?: boolean;
+}
+
+/** What a config says of an entry: the client reads more of it than it hands on. */
+export interface EntryView extends LaunchView {
+  readonly members: Readonly<Record<string, string>>;
 }
 
 /** `${NAME}`, `$NAME`, `%NAME%`, `{env:NAME}`, `{{NAME}}`: what clients replace before they start a server. */
@@ -53,9 +65,8 @@ export function sealApproval(subject: ApprovalSubject, key: Buffer, since: strin
   const approval: Approval = {
     id: subject.id,
     words: [subject.command, ...subject.args],
-    env: Object.entries(subject.env)
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, text]) => approveVariable(name, text, key)),
+    env: approveAll(subject.env, key),
+    members: approveAll(subject.members, key),
     config: subject.config,
     pointer: subject.pointer,
     since,
@@ -74,15 +85,20 @@ export function isGenuine(sealed: SealedApproval, key: Buffer): boolean {
 export function launchChanges(approval: Approval, view: LaunchView, key: Buffer): string[] {
   const changes = wordChanges(approval.words, view.words, matchesExpanded);
   if (hasForeignRefs(approval, view)) changes.push("the references");
-  const approved = new Map(approval.env.map((variable) => [variable.name, variable]));
+  const fold = (name: string) => (view.anyCase === true ? name.toUpperCase() : name);
+  const approved = new Map(approval.env.map((variable) => [fold(variable.name), variable]));
+  const given = new Map(Object.entries(view.env).map(([name, text]) => [fold(name), text]));
   for (const variable of approval.env) {
-    const text = view.env[variable.name];
-    // Some clients drop empty variables: nothing is smuggled in by what is not there.
-    if (text === undefined || variable.expands === true) continue;
-    if (!matchesVariable(variable, text, key)) changes.push(`the value of ${variable.name}`);
+    const text = given.get(fold(variable.name));
+    // What the client puts in may be nothing, and what is ours does not come this far.
+    if (variable.expands === true || isOurs(variable.name)) continue;
+    // Some clients drop empty variables.
+    if (text === undefined && matchesVariable(variable, "", key)) continue;
+    if (text === undefined) changes.push(`the missing variable ${variable.name}`);
+    else if (!matchesVariable(variable, text, key)) changes.push(`the value of ${variable.name}`);
   }
   for (const [name, text] of Object.entries(view.env)) {
-    const template = approved.get(name)?.text;
+    const template = approved.get(fold(name))?.text;
     if (findRefs(text).length === 0) continue;
     if (template === undefined || !matchesExpanded(template, text)) changes.push(`the reference in ${name}`);
   }
@@ -97,7 +113,7 @@ function hasForeignRefs(approval: Approval, view: LaunchView): boolean {
 }
 
 /** As `launchChanges`, for the entry as the config holds it: every text exactly, and no variable more. */
-export function entryChanges(approval: Approval, view: LaunchView, key: Buffer): string[] {
+export function entryChanges(approval: Approval, view: EntryView, key: Buffer): string[] {
   const changes = wordChanges(approval.words, view.words, (a, b) => a === b);
   const approved = new Map(approval.env.map((variable) => [variable.name, variable]));
   for (const [name, text] of Object.entries(view.env)) {
@@ -108,7 +124,25 @@ export function entryChanges(approval: Approval, view: LaunchView, key: Buffer):
   for (const name of approved.keys()) {
     if (!Object.hasOwn(view.env, name)) changes.push(`the missing variable ${name}`);
   }
-  return changes;
+  return [...changes, ...memberChanges(approval.members ?? [], view.members, key)];
+}
+
+function memberChanges(
+  approved: readonly ApprovedVariable[],
+  members: Readonly<Record<string, string>>,
+  key: Buffer,
+): string[] {
+  const known = new Map(approved.map((member) => [member.name, member]));
+  return [...new Set([...known.keys(), ...Object.keys(members)])].filter((name) => {
+    const [member, text] = [known.get(name), members[name]];
+    return member === undefined || text === undefined || !matchesVariable(member, text, key);
+  });
+}
+
+function approveAll(texts: Readonly<Record<string, string>>, key: Buffer): ApprovedVariable[] {
+  return Object.entries(texts)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, text]) => approveVariable(name, text, key));
 }
 
 function approveVariable(name: string, text: string, key: Buffer): ApprovedVariable {
@@ -148,12 +182,9 @@ function digest(name: string, text: string, key: Buffer): string {
 
 /** The canonical form is JSON of a fixed order of members: one text for one approval. */
 function sign(approval: Approval, key: Buffer): string {
-  const env = approval.env.map(({ name, text, digest: value, expands }) => [
-    name,
-    text ?? null,
-    value ?? null,
-    expands === true,
-  ]);
+  const [env, members] = [approval.env, approval.members ?? []].map((list) =>
+    list.map(({ name, text, digest: value, expands }) => [name, text ?? null, value ?? null, expands === true]),
+  );
   const canonical = JSON.stringify([
     "approval 1",
     approval.id,
@@ -162,6 +193,8 @@ function sign(approval: Approval, key: Buffer): string {
     approval.config,
     approval.pointer,
     approval.since,
+    // As it was before there were members.
+    ...(members?.length === 0 ? [] : [members]),
   ]);
   return createHmac("sha256", key).update(canonical).digest("hex");
 }

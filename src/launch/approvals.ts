@@ -2,11 +2,13 @@ import { randomBytes } from "node:crypto";
 import { extname, join } from "node:path";
 import type { Files } from "../core/files.ts";
 import type { Lock } from "../core/lock.ts";
+import { findRefs } from "../core/ref.ts";
 import { UserError, systemCode } from "../errors.ts";
 import {
   type Approval,
   type ApprovalSubject,
   entryChanges,
+  type EntryView,
   isGenuine,
   type LaunchView,
   launchChanges,
@@ -43,11 +45,75 @@ const LARGEST_CONFIG = 16 * 1024 * 1024;
  */
 export async function saveApprovals(place: WritablePlace, subjects: readonly ApprovalSubject[]): Promise<void> {
   if (subjects.length === 0) return;
+  const since = new Date(place.now()).toISOString();
+  await changeApprovals(place, (_, key) => subjects.map((subject) => sealApproval(subject, key, since)));
+}
+
+/** An entry of which only the references change. */
+export interface Renewal {
+  readonly before: ApprovalSubject;
+  readonly after: ApprovalSubject;
+}
+
+/**
+ * The word that was given for an entry as it was holds for it as it will be. None is given: what is not approved exactly
+ * so, at that place, or differs in anything but references, stays without. A renewal that was made before counts as made.
+ * @returns the ids that are not approved
+ * @throws as saveApprovals
+ */
+export async function renewApprovals(place: WritablePlace, renewals: readonly Renewal[]): Promise<readonly string[]> {
+  if (renewals.length === 0) return [];
+  const without: string[] = [];
+  await changeApprovals(place, (approvals, key) =>
+    renewals.flatMap(({ before, after }) => {
+      const approval = sealedIn(approvals, key, before.id)?.approval;
+      if (approval !== undefined && isRenewable(approval, { before, after }, key)) {
+        return sealApproval(after, key, approval.since);
+      }
+      without.push(after.id);
+      return [];
+    }),
+  );
+  return without;
+}
+
+function isRenewable(approval: Approval, { before, after }: Renewal, key: Buffer): boolean {
+  const samePlace = approval.config === before.config && approval.pointer === before.pointer;
+  const approved = [before, after].some((subject) => entryChanges(approval, viewOf(subject), key).length === 0);
+  return samePlace && approved && withoutRefs(before) === withoutRefs(after);
+}
+
+/** Everything of a subject, with one mark in place of each reference. */
+function withoutRefs({ id, command, args, env, members, config, pointer }: ApprovalSubject): string {
+  const marked = [command, ...args, ...byName(env).flat()].map(withoutRefsIn);
+  return JSON.stringify([id, config, pointer, marked, byName(members)]);
+}
+
+function byName(texts: Readonly<Record<string, string>>): [string, string][] {
+  return Object.entries(texts).toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function withoutRefsIn(text: string): string {
+  let after = "";
+  let done = 0;
+  for (const { start, end } of findRefs(text)) {
+    after += `${text.slice(done, start)}\0`;
+    done = end;
+  }
+  return after + text.slice(done);
+}
+
+type Change = (approvals: Readonly<Record<string, SealedApproval>>, key: Buffer) => readonly SealedApproval[];
+
+/** One change at a time, and durable. */
+async function changeApprovals(place: WritablePlace, change: Change): Promise<void> {
   await place.lock(join(place.home, "approvals.lock"), async () => {
     const key = await makeKey(place.files, place.home);
-    const since = new Date(place.now()).toISOString();
-    const approvals = new Map(Object.entries(readFile(place)));
-    for (const subject of subjects) approvals.set(subject.id, sealApproval(subject, key, since));
+    const before = readFile(place);
+    const changed = change(before, key);
+    if (changed.length === 0) return;
+    const approvals = new Map(Object.entries(before));
+    for (const approval of changed) approvals.set(approval.id, approval);
     const file: ApprovalFile = { v: 1, approvals: Object.fromEntries(approvals) };
     await place.files.writePrivate(filePath(place.home), `${JSON.stringify(file, undefined, 2)}\n`);
   });
@@ -83,10 +149,13 @@ export function readApprovals(place: ApprovalPlace): ApprovalBook {
     changesOf(subject) {
       const found = sealedIn(approvals, key, subject.id);
       if (found === undefined) return undefined;
-      const view = { words: [subject.command, ...subject.args], env: subject.env };
-      return entryChanges(found.approval, view, found.key);
+      return entryChanges(found.approval, viewOf(subject), found.key);
     },
   };
+}
+
+function viewOf({ command, args, env, members }: ApprovalSubject): EntryView {
+  return { words: [command, ...args], env, members };
 }
 
 /** As `changesOf`, for one subject. */

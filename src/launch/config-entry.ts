@@ -1,8 +1,9 @@
+import { START_MEMBERS } from "../clients/members.ts";
 import { pointerTokens } from "../clients/tree.ts";
-import type { LaunchView } from "./approval.ts";
+import type { EntryView } from "./approval.ts";
 
 /** `program` is what starts the launcher: the stable one, or (on Windows) the script that Node is given. */
-export interface LaunchedEntry extends LaunchView {
+export interface LaunchedEntry extends EntryView {
   readonly program: string;
 }
 
@@ -23,7 +24,14 @@ export function launchedEntry(text: string, pointer: string, id: string): Launch
   if (start > 1 || flag !== "--entry" || name !== id || dashes !== "--") return undefined;
   const program: unknown = start === 0 ? entry.get("command") : args[0];
   if (typeof program !== "string") return undefined;
-  return { program, words, env: Object.fromEntries([...env].map(([variable, value]) => [variable, String(value)])) };
+  return {
+    program,
+    words,
+    env: Object.fromEntries([...env].map(([variable, value]) => [variable, String(value)])),
+    members: Object.fromEntries(
+      START_MEMBERS.flatMap((member) => (entry.has(member) ? [[member, JSON.stringify(entry.get(member))]] : [])),
+    ),
+  };
 }
 
 /** How many arrays under `value` start the launcher for `id`. */

@@ -1,27 +1,30 @@
 import { dirname, posix, win32 } from "node:path";
 import type { Context } from "../context.ts";
 import { UserError, systemCode } from "../errors.ts";
+import { installFastStart, installedFastStart, removeOldFastStarts } from "./fast.ts";
 import { type StubPlace, stubText } from "./stub.ts";
 
 /** The files of the built program. */
 const PROGRAM = [
-  "start.cjs",
-  "cli.cjs",
-  "keeper.cjs",
-  "settings.cjs",
-  "vault.cjs",
-  "aws.cjs",
-  "github-app.cjs",
-  "target-postgresql.cjs",
-  "target-mysql.cjs",
-  "target-redis.cjs",
-  "launcher.cjs",
+  "start",
+  "snapshot",
+  "cli",
+  "keeper",
+  "settings",
+  "thread",
+  "vault",
+  "aws",
+  "github-app",
+  "target-postgresql",
+  "target-mysql",
+  "target-redis",
+  "launcher",
 ] as const;
 /** Folders in which package managers keep Node at a place that survives its upgrades. */
 const STABLE_NODE_FOLDERS = ["/usr/local/bin", "/opt/homebrew/bin", "/usr/bin"] as const;
 const FEATURE_TEST_TIMEOUT = 5000;
 
-type InstallContext = Pick<Context, "files" | "home" | "platform" | "program" | "run">;
+type InstallContext = Pick<Context, "files" | "home" | "platform" | "program" | "run" | "random" | "temporary">;
 
 /** What an entry names to start the launcher: it survives upgrades of this tool and of Node. */
 export function entryCommand({ home, platform, program }: Pick<Context, "home" | "platform" | "program">): {
@@ -40,10 +43,9 @@ export function entryCommand({ home, platform, program }: Pick<Context, "home" |
 export async function installLauncher(context: InstallContext): Promise<void> {
   const { files, home, platform, program } = context;
   try {
-    for (const file of await wantedFiles(context)) {
-      if (files.readIfExists(file.path)?.equals(file.data) === true) continue;
-      await (file.program ? files.writeProgram(file.path, file.data) : files.writePrivate(file.path, file.data));
-    }
+    await write(files, programFiles(context));
+    await installFastStart(context);
+    await write(files, await stubFiles(context));
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
     throw new UserError("cannot-write", `cannot install the launcher in ${home}: ${systemCode(error) ?? ""}`, {
@@ -52,11 +54,19 @@ export async function installLauncher(context: InstallContext): Promise<void> {
     });
   }
   removeOldVersions(context, pathOf(platform).join(home, "lib"), program.version);
+  removeOldFastStarts(context);
+}
+
+async function write(files: Context["files"], wanted: readonly WantedFile[]): Promise<void> {
+  for (const file of wanted) {
+    if (files.readIfExists(file.path)?.equals(file.data) === true) continue;
+    await (file.program ? files.writeProgram(file.path, file.data) : files.writePrivate(file.path, file.data));
+  }
 }
 
 /** What is wrong with the installed launcher, in words; undefined where nothing is. */
 export async function launcherProblem(context: InstallContext): Promise<string | undefined> {
-  for (const { path, data, program } of await wantedFiles(context)) {
+  for (const { path, data, program } of [...programFiles(context), ...(await stubFiles(context))]) {
     const there = context.files.readIfExists(path);
     if (there === undefined) return `${path} is missing`;
     if (!there.equals(data)) return `${path} is not of this version`;
@@ -72,24 +82,29 @@ interface WantedFile {
   readonly program: boolean;
 }
 
-/** In the order in which they are written. */
-async function wantedFiles(context: InstallContext): Promise<WantedFile[]> {
-  const { files, home, platform, program } = context;
+function programFiles({ files, home, platform, program }: InstallContext): WantedFile[] {
   const { join } = pathOf(platform);
+  return PROGRAM.map((name) => ({
+    path: join(home, "lib", program.version, `${name}.cjs`),
+    data: files.read(join(program.folder, `${name}.cjs`)),
+    program: false,
+  }));
+}
+
+/** In the order in which they are written. */
+async function stubFiles(context: InstallContext): Promise<WantedFile[]> {
+  const { home, platform, program } = context;
+  const { join } = pathOf(platform);
+  const fast = installedFastStart(context);
   const stub = stubText({
     platform,
     version: program.version,
     nodeFolder: nodeFolder(context),
     splits: await splitsArguments(context),
     folder: join(home, "bin"),
-    ...(await setprivOf(context)),
+    ...(fast === undefined ? {} : { fast }),
   } satisfies StubPlace);
   return [
-    ...PROGRAM.map((name) => ({
-      path: join(home, "lib", program.version, name),
-      data: files.read(join(program.folder, name)),
-      program: false,
-    })),
     // Without it, a package.json of type "module" in a folder above would decide how Node reads the launcher.
     { path: join(home, "bin", "package.json"), data: Buffer.from('{"type":"commonjs"}\n'), program: false },
     { path: stubPath(home, platform), data: Buffer.from(stub), program: true },
@@ -127,14 +142,6 @@ async function splitsArguments({ platform, run }: InstallContext): Promise<boole
     { MCPS_X: "b c", PATH: "/usr/bin:/bin" },
   );
   return exit === 0 && stdout.trim() === "ab c";
-}
-
-/** Linux: what gives the server a parent-death signal. The one of busybox cannot. */
-async function setprivOf({ platform, run }: InstallContext): Promise<{ readonly setpriv?: string }> {
-  if (platform !== "linux") return {};
-  const setpriv = "/usr/bin/setpriv";
-  const { exit } = await run(setpriv, ["--pdeathsig", "KILL", "--", "/bin/sh", "-c", "exit 7"], FEATURE_TEST_TIMEOUT);
-  return exit === 7 ? { setpriv } : {};
 }
 
 /** The version before this one stays: a server that is being started may still load it. */

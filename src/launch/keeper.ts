@@ -64,10 +64,19 @@ export function createKeeper(host: KeeperHost): Keeper {
     return journal;
   };
 
+  /**
+   * A launch that failed half-way has given back what it got, and its watcher looks once more at what it noted. Where
+   * nobody stood by, what was noted ends by itself.
+   */
+  async function giveUp(): Promise<void> {
+    if (processes === undefined) await journal?.settle({});
+  }
+
   async function giveBack(held: Tending): Promise<void> {
     const left = await held.end();
-    await openJournal().settle(left);
+    const noted = await openJournal().settle(left);
     watcher?.dismiss();
+    if (!noted) return;
     const whole = Object.values(left).every((one) => one.leases.length + one.credentials.length === 0);
     host.tell({ type: "revoked", whole });
   }
@@ -90,9 +99,7 @@ export function createKeeper(host: KeeperHost): Keeper {
     },
     holds: () => leases > 0,
     release() {
-      // A launch that failed half-way has given back what it got; its watcher looks once more at what it noted.
-      if (tending === undefined) return Promise.resolve();
-      released ??= giveBack(tending);
+      released ??= tending === undefined ? giveUp() : giveBack(tending);
       return released;
     },
   };

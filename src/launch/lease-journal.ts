@@ -26,10 +26,13 @@ export interface NotePlace {
 }
 
 export interface LaunchJournal {
-  /** The journal of what one store gives the launch. `standBy` is waited for before anything is asked for. */
+  /**
+   * The journal of what one store gives the launch. `standBy` is waited for before anything is noted that does not end
+   * by itself at once.
+   */
   forStore(store: string, standBy: () => Promise<void>): LeaseJournal;
-  /** Replaces what was noted by what is left; with nothing left the note goes away. */
-  settle(left: Readonly<Record<string, Remains>>): Promise<void>;
+  /** Replaces what was noted by what is left; with nothing left the note goes away. False where nothing was noted. */
+  settle(left: Readonly<Record<string, Remains>>): Promise<boolean>;
 }
 
 const NOTHING: Remains = { leases: [], credentials: [] };
@@ -50,16 +53,19 @@ export function openLeaseJournal(place: NotePlace, owner: Omit<LeaseNote, "v" | 
   };
   return {
     forStore: (store, standBy) => ({
-      async intent() {
-        await standBy();
-        await note(store, {});
+      async intent(brief = false) {
+        await Promise.all([brief ? undefined : standBy(), note(store, {})]);
       },
       made: ({ id }) => note(store, { credentials: [id] }),
-      leased: ({ id }) => note(store, { leases: [id] }),
+      async leased({ id }) {
+        await Promise.all([standBy(), note(store, { leases: [id] })]);
+      },
     }),
     async settle(left) {
       await written;
+      if (Object.keys(stores).length === 0) return false;
       await settleNote(place, { v: 1, ...owner, stores: left });
+      return true;
     },
   };
 }

@@ -1,6 +1,10 @@
 /** Ours alone: where our home is, what is set aside. No server has a use for them. */
 const OWN = /^MCPS_/;
 
+export function isOurs(name: string): boolean {
+  return OWN.test(name);
+}
+
 /**
  * The environment that the client gave us. The stable launcher (install.ts) keeps three variables from Node under names
  * of our own, because Node would act on them; an empty one stands for one that was not set.
@@ -14,7 +18,7 @@ const SET_ASIDE: readonly (readonly [own: string, name: string])[] = [
 export function clientEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const entries = new Map<string, string>();
   for (const [name, value] of Object.entries(env)) {
-    if (value !== undefined && !OWN.test(name)) entries.set(name, value);
+    if (value !== undefined && !isOurs(name)) entries.set(name, value);
   }
   for (const [own, name] of SET_ASIDE) {
     const kept = env[own];

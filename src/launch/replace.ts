@@ -25,14 +25,6 @@ export function canReplace(spec: ChildSpec, inspect: Inspect): boolean {
 }
 
 /**
- * The same child behind setpriv(1), so that it is killed when the launcher is: between its first instruction and the
- * moment in which the watcher knows of it, nobody else would do that. As if the client had killed the server itself.
- */
-export function dyingWithParent(spec: ChildSpec, setpriv: string): ChildSpec {
-  return { ...spec, file: setpriv, argv0: "setpriv", args: ["--pdeathsig", "KILL", "--", spec.file, ...spec.args] };
-}
-
-/**
  * The same child behind env(1), which gives back the signals that Node ignores and execve(2) hands down as ignored.
  * `env` would take a path with `=` for a variable.
  */

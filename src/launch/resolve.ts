@@ -58,7 +58,7 @@ type Asking = ResolveOptions & { readonly request: ResolveRequest; readonly scop
 async function ask(store: string, refs: readonly SecretRef[], asking: Asking): Promise<readonly ResolvedSecret[]> {
   const provider = await asking.openStore(store);
   if (provider.scope === undefined) return provider.resolve(refs, asking.request);
-  const scope = await provider.scope(asking.launch, asking.request, asking.journalFor(store));
+  const scope = await provider.scope(asking.launch, { ...asking.request, refs }, asking.journalFor(store));
   const at = asking.scopes.push({ store, scope, secrets: [] }) - 1;
   const secrets = await scope.resolve(refs, asking.request);
   asking.scopes[at] = { store, scope, secrets };

@@ -6,7 +6,9 @@
 /** JSON-RPC 2.0 section 5.1 reserves -32768 to -32000. */
 export const LAUNCH_FAILED = -31_078;
 /** A line that is longer is no request that anybody waits for; of an endless one no more than this is kept. */
-const LONGEST_LINE = 4 * 1024 * 1024;
+const LONGEST_LINE = 16 * 1024 * 1024;
+/** Strings and numbers of a JSON text; a string first, so that what looks like a number inside is none. */
+const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
 
 /** Takes what a client sends in pieces and returns the answers, one line each. */
 export class Responder {
@@ -43,11 +45,14 @@ export class Responder {
   }
 
   #answerLine(): string {
-    const line = Buffer.concat(this.#parts).toString();
+    const line = Buffer.concat(this.#parts)
+      .toString()
+      .replace(/^\u{FEFF}/u, "");
     this.#parts = [];
     this.#length = 0;
-    const answer = answerTo(parse(line), this.#message);
-    return answer === undefined ? "" : `${JSON.stringify(answer)}\n`;
+    const message = parse(line);
+    const answer = message === undefined ? undefined : answerTo(message, parse(spelled(line)), this.#message);
+    return answer === undefined ? "" : `${answer}\n`;
   }
 }
 
@@ -59,17 +64,33 @@ function parse(line: string): unknown {
   }
 }
 
-/** An answer to each request; notifications and responses get none (JSON-RPC 2.0 sections 4.1 and 6). */
-function answerTo(message: unknown, text: string): object | undefined {
+/** The same JSON with every number as a string, for JavaScript rounds what is beyond 2^53 and forgets how it was spelled. */
+function spelled(line: string): string {
+  return line.replace(STRING_OR_NUMBER, (token) => (token.startsWith('"') ? token : `"${token}"`));
+}
+
+/**
+ * The JSON of an answer to each request; notifications and responses get none (JSON-RPC 2.0 sections 4.1 and 6), nor
+ * does an id that MCP does not allow (null, objects). `exact` is the message with its numbers as strings.
+ */
+function answerTo(message: unknown, exact: unknown, text: string): string | undefined {
   if (Array.isArray(message)) {
-    // A batch inside a batch is no JSON-RPC, and could be a hundred thousand deep.
-    const single = message.filter((one: unknown) => !Array.isArray(one));
-    const answers = single.map((one: unknown) => answerTo(one, text)).filter((answer) => answer !== undefined);
-    return answers.length === 0 ? undefined : answers;
+    const spellings: readonly unknown[] = Array.isArray(exact) ? exact : [];
+    const answers = message.flatMap((one: unknown, index) => {
+      // A batch inside a batch is no JSON-RPC, and could be a hundred thousand deep.
+      return Array.isArray(one) ? [] : (answerTo(one, spellings[index], text) ?? []);
+    });
+    return answers.length === 0 ? undefined : `[${answers.join(",")}]`;
   }
-  if (typeof message !== "object" || message === null) return undefined;
-  if (!("id" in message) || !("method" in message) || typeof message.method !== "string") return undefined;
-  const { id } = message;
-  if (typeof id !== "string" && typeof id !== "number") return undefined;
-  return { jsonrpc: "2.0", id, error: { code: LAUNCH_FAILED, message: text } };
+  const method = memberOf(message, "method");
+  const id = memberOf(message, "id");
+  if (typeof method !== "string" || (typeof id !== "string" && typeof id !== "number")) return undefined;
+  const spelling = typeof id === "string" ? JSON.stringify(id) : String(memberOf(exact, "id"));
+  return `{"jsonrpc":"2.0","id":${spelling},"error":${JSON.stringify({ code: LAUNCH_FAILED, message: text })}}`;
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, name)
+    ? Reflect.get(value, name)
+    : undefined;
 }

@@ -6,6 +6,8 @@
  * variables whose names it does not know as such (`a-b`) and adds its own.
  */
 
+import { type FastStart, SNAPSHOT_FLAGS } from "./fast.ts";
+
 export interface StubPlace {
   readonly platform: NodeJS.Platform;
   readonly version: string;
@@ -15,8 +17,8 @@ export interface StubPlace {
   readonly splits: boolean;
   /** The folder of the stable launcher. */
   readonly folder: string;
-  /** setpriv(1), where it can set the parent-death signal. */
-  readonly setpriv?: string;
+  /** Where it is installed. */
+  readonly fast?: FastStart;
 }
 
 /** Linux cuts the first line of a script off behind this many bytes (execve(2), BINPRM_BUF_SIZE). */
@@ -28,7 +30,7 @@ const SPECIAL = /[^A-Za-z0-9_@%+=:,./-]/;
 
 export function stubText(place: StubPlace): string {
   if (place.platform === "win32") return script(place);
-  const firstLine = place.splits ? splitLine(place) : undefined;
+  const firstLine = place.splits ? (fastLine(place) ?? splitLine(place)) : undefined;
   return firstLine === undefined ? shellScript(place) : `${firstLine}\n${script(place)}`;
 }
 
@@ -36,24 +38,31 @@ export function stubText(place: StubPlace): string {
  * The launcher is bound to the home that it is installed in: with another one, named by whoever wrote the config, it
  * would take that one's approvals.
  */
-function script({ version, setpriv }: StubPlace): string {
+function script({ version }: StubPlace): string {
   return [
-    // Not a variable: whoever writes an entry may set those.
-    ...(setpriv === undefined ? [] : [`globalThis[Symbol.for("mcp-secrets.setpriv")] = ${JSON.stringify(setpriv)};`]),
     `process.env.MCPS_HOME = require("node:path").dirname(__dirname);`,
     `require(${JSON.stringify(`../lib/${version}/launcher.cjs`)});`,
     "",
   ].join("\n");
 }
 
+/** What Node and `parent-env.ts` take to stand for each other. */
+const SET_ASIDE = "-uNODE_OPTIONS -uNODE_EXTRA_CA_CERTS MCPS_O=${NODE_OPTIONS} MCPS_C=${NODE_EXTRA_CA_CERTS}";
+
+/** undefined where there is no fast start, or its paths do not fit. The lines below the first are nothing to it. */
+function fastLine({ fast }: StubPlace): string | undefined {
+  if (fast === undefined || SPECIAL.test(fast.node)) return undefined;
+  const line = ["#!/usr/bin/env -S", SET_ASIDE, fast.node, ...SNAPSHOT_FLAGS, fast.snapshot].join(" ");
+  return Buffer.byteLength(line) <= LONGEST_FIRST_LINE ? line : undefined;
+}
+
 /** The longest list of folders that the first line has room for; undefined where not even the preferred one fits. */
 function splitLine({ nodeFolder }: StubPlace): string | undefined {
   if (SPECIAL.test(nodeFolder)) return undefined;
-  const set = "-uNODE_OPTIONS -uNODE_EXTRA_CA_CERTS MCPS_O=${NODE_OPTIONS} MCPS_C=${NODE_EXTRA_CA_CERTS}";
   const others = OTHER_NODE_FOLDERS.filter((folder) => folder !== nodeFolder);
   for (let count = others.length; count >= 0; count -= 1) {
     const path = [nodeFolder, ...others.slice(0, count), "${PATH}"].join(":");
-    const line = `#!/usr/bin/env -S ${set} MCPS_P=\${PATH} PATH=${path} node`;
+    const line = `#!/usr/bin/env -S ${SET_ASIDE} MCPS_P=\${PATH} PATH=${path} node`;
     if (Buffer.byteLength(line) <= LONGEST_FIRST_LINE) return line;
   }
   return undefined;

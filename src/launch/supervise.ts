@@ -62,8 +62,8 @@ export async function supervise(
     if (isEnd(name)) beginEnd(name);
   });
 
-  // Before the child, so that it learns of it at once: only then can the child have children of its own.
-  const watcher = platform === "win32" ? undefined : processes.watch(WATCHER_SCRIPT);
+  // Before the child, which it would find by itself if we were killed before we tell.
+  const watcher = platform === "win32" ? undefined : processes.watch(WATCHER_SCRIPT, group ? processes.streams() : []);
   try {
     const child = await processes.spawn(spec);
     target = group ? -child.pid : child.pid;

@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import type { ConfigFormat } from "../clients/document.ts";
 import type { Files } from "../core/files.ts";
 import { UserError } from "../errors.ts";
+import { movedSecrets } from "./move.ts";
 import { digest, type Journal, type Migration, migrationId, newMigration } from "./journal.ts";
 import type { ConfigPlan, PlannedEntry } from "./plan.ts";
 
@@ -36,6 +37,7 @@ export async function applyConfig(plan: ConfigPlan, bytes: Buffer, ports: ApplyP
     after: digest(rewritten),
     servers: plan.entries.map(({ server }) => server),
     edits: plan.edits,
+    ...(plan.moves !== undefined && { moves: movedSecrets(plan.moves) }),
   });
   // Whoever waited for the lock may find the work done: nothing is recorded then.
   if (!files.read(config).equals(bytes)) throw changed(plan.path);

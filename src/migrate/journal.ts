@@ -5,6 +5,7 @@ import type { Files } from "../core/files.ts";
 import { UserError } from "../errors.ts";
 
 const SCHEMA = "mcp-secrets/migration/1";
+const STATES = ["started", "done", "restored"] as const;
 
 /**
  * One rewriting of one config, kept in `journal/migrations/ID.json`. The bytes from before lie beside it, encrypted, in
@@ -14,7 +15,7 @@ export interface Migration {
   readonly schema: typeof SCHEMA;
   readonly id: string;
   /** `started` until the config was replaced and read again; `restored` when it was undone. */
-  readonly state: "started" | "done" | "restored";
+  readonly state: (typeof STATES)[number];
   /** Where the config is, links followed. */
   readonly config: string;
   readonly client: string;
@@ -25,6 +26,8 @@ export interface Migration {
   readonly after: string;
   readonly servers: readonly string[];
   readonly edits: readonly Edit[];
+  /** Secrets that went to another store, each once: where from and where to, as references without fields. */
+  readonly moves?: readonly (readonly [from: string, to: string])[];
 }
 
 /** The migrations of a home, oldest first. */
@@ -77,9 +80,10 @@ export class Journal {
   sealed(id: string): Buffer {
     const path = this.backup(id);
     const sealed = this.#files.readIfExists(path);
-    if (sealed === undefined)
-      throw new UserError("not-restorable", `the backup ${path} is gone`, { hint: "mcp-secrets list" });
-    return sealed;
+    if (sealed !== undefined) return sealed;
+    throw new UserError("not-restorable", `the backup ${path} is gone`, {
+      hint: "put it back from a copy of the folder, or write the config by hand: mcp-secrets get REFERENCE has each value",
+    });
   }
 
   /** Where they are. */
@@ -90,6 +94,11 @@ export class Journal {
 
 export function newMigration(facts: Omit<Migration, "schema" | "state">): Migration {
   return { schema: SCHEMA, state: "started", ...facts };
+}
+
+/** Where secrets were before they came to their present stores, by the latest move; all as references without fields. */
+export function originsOf(migrations: readonly Migration[]): ReadonlyMap<string, string> {
+  return new Map(migrations.flatMap(({ moves = [] }) => moves.map(([from, to]) => [to, from] as const)));
 }
 
 export function digest(bytes: Buffer): string {
@@ -110,15 +119,45 @@ function parseMigration(text: string): Migration | undefined {
   }
 }
 
+/** Whatever else a newer version may write beside. */
 function isMigration(value: unknown): value is Migration {
+  const member = membersOf(value);
+  const texts = ["id", "config", "client", "at"].every((name) => typeof member(name) === "string");
   return (
-    typeof value === "object" &&
-    value !== null &&
-    "schema" in value &&
-    value.schema === SCHEMA &&
-    "id" in value &&
-    typeof value.id === "string" &&
-    "config" in value &&
-    typeof value.config === "string"
+    member("schema") === SCHEMA &&
+    STATES.some((state) => state === member("state")) &&
+    texts &&
+    isDigest(member("before")) &&
+    isDigest(member("after")) &&
+    isListOf(member("servers"), (server) => typeof server === "string") &&
+    isListOf(member("edits"), isEdit) &&
+    (member("moves") === undefined || isListOf(member("moves"), isPair))
   );
+}
+
+function isEdit(value: unknown): boolean {
+  const member = membersOf(value);
+  const isText = (name: string) => typeof member(name) === "string";
+  if (!isText("pointer")) return false;
+  if (member("type") === "prepend") return isListOf(member("items"), (item) => typeof item === "string");
+  if (member("type") === "add") return isText("name") && isText("text");
+  const isPlace = ["start", "end"].every((name) => Number.isSafeInteger(member(name)));
+  return member("type") === "replace" && isPlace && isText("text");
+}
+
+function isDigest(value: unknown): boolean {
+  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+}
+
+function isListOf(value: unknown, is: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(is);
+}
+
+function membersOf(value: unknown): (name: string) => unknown {
+  const members = new Map<string, unknown>(typeof value === "object" && value !== null ? Object.entries(value) : []);
+  return (name) => members.get(name);
+}
+
+function isPair(value: unknown): boolean {
+  return isListOf(value, (text) => typeof text === "string") && Array.isArray(value) && value.length === 2;
 }

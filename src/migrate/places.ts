@@ -1,3 +1,4 @@
+import type { SecretOrigin } from "../core/provider.ts";
 import { DEFAULT_FIELD, type SecretRef } from "../core/ref.ts";
 import { Secret } from "../core/secret.ts";
 import { firstFree, secretPath } from "./names.ts";
@@ -14,7 +15,12 @@ export interface PlannedSecret {
   readonly value: Secret;
   /** True where the store holds it already under this reference. */
   readonly known: boolean;
+  /** Where it was found first; not for one that the store has. */
+  readonly origin?: Origin;
 }
+
+/** The client part of an entry's id, and the server as its config names it. */
+export type Origin = Required<SecretOrigin>;
 
 /** Where secrets are, and go: one value has one place, and a name that is taken gets a number. */
 export class Places {
@@ -37,15 +43,15 @@ export class Places {
     }
   }
 
-  refFor(value: string, server: string, name: string): SecretRef {
+  refFor(value: string, origin: Origin, name: string): SecretRef {
     const there = this.#byValue.get(value);
     if (there !== undefined) return there.ref;
     // Compared in lower case: some file systems do not tell the two apart.
-    const named = `${this.#folder}${secretPath(server, name)}`;
+    const named = `${this.#folder}${secretPath(origin.server, name)}`;
     const path = firstFree(named, (candidate) => !this.#paths.has(candidate.toLowerCase()));
     const ref = { store: this.#store, path };
     this.#paths.add(path.toLowerCase());
-    this.#byValue.set(value, { ref, value: new Secret(value), known: false });
+    this.#byValue.set(value, { ref, value: new Secret(value), known: false, origin });
     return ref;
   }
 

@@ -4,8 +4,7 @@ import type { Finding } from "../detect/finding.ts";
 import { type Move, moveOf } from "./argv.ts";
 import { percentDecode } from "../core/url.ts";
 import { serverId } from "./names.ts";
-import { type KnownSecret, Places, type PlannedSecret } from "./places.ts";
-
+import { type KnownSecret, type Origin, Places, type PlannedSecret } from "./places.ts";
 import { type EntryCommand, launcherWords, unwrap, wordsOf } from "./wrapper.ts";
 
 /** A config as it was read, and what was found in it. */
@@ -37,15 +36,33 @@ export interface PlannedFinding {
   readonly left?: string;
 }
 
-/** What an approval is bound to: the entry as `run` will see it. */
-export interface PlannedEntry {
-  readonly id: string;
+/** A reference to a store that its secret leaves. `left` ones stay as they are, for the reason given. */
+export interface PlannedMove {
   readonly server: string;
   readonly pointer: string;
-  /** The server's own words. */
+  readonly start: number;
+  readonly end: number;
+  readonly from: SecretRef;
+  readonly to?: SecretRef;
+  readonly left?: string;
+}
+
+/** What an entry starts: the server's own words and its variables. */
+export interface EntryWords {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** What else decides what the client starts: migrate leaves it as it is. */
+  readonly members: Readonly<Record<string, string>>;
+}
+
+/** What an approval is bound to: the entry as `run` will see it. */
+export interface PlannedEntry extends EntryWords {
+  readonly id: string;
+  readonly server: string;
+  readonly pointer: string;
+  /** Where nothing but references changes: what it was. An approval of that is renewed, and none is given. */
+  readonly was?: EntryWords;
 }
 
 export interface ConfigPlan {
@@ -54,6 +71,8 @@ export interface ConfigPlan {
   readonly findings: readonly PlannedFinding[];
   readonly entries: readonly PlannedEntry[];
   readonly edits: readonly Edit[];
+  /** References that lead to another store than the one chosen; only where secrets are to move between stores. */
+  readonly moves?: readonly PlannedMove[];
 }
 
 /** Plain data, made without touching anything: `--dry-run`, the confirmation and the write all use this one value. */
@@ -108,7 +127,8 @@ function needsLauncher(entry: Entry): boolean {
   return [...wordsOf(entry), ...entry.env].some(({ text }) => text.includes(SCHEME));
 }
 
-function whyLeft(entry: Entry, found: readonly Finding[]): string | undefined {
+/** Why an entry has to stay as it is, whatever is found in it; undefined where it need not. */
+export function whyLeft(entry: Entry, found: readonly Finding[]): string | undefined {
   if (entry.kind === "remote") return "a remote entry starts no process that could resolve a reference";
   if (entry.command === undefined || entry.command.text === "") return "the entry has no command";
   const pointers = new Set(found.map(({ pointer }) => pointer));
@@ -126,10 +146,11 @@ function moveEntry(entry: Entry, found: readonly Finding[], { input, places, lau
   const wrapped = unwrap(entry);
   const id = wrapped?.id ?? `${input.client}/${serverId(entry.server)}`;
   const words = wordsOf(entry);
-  const inEnv = entry.env.map((variable) => replaceIn(variable, found, entry.server, places));
+  const origin = { client: input.client, server: entry.server };
+  const inEnv = entry.env.map((variable) => replaceIn(variable, found, origin, places));
   const taken = new Set(entry.env.map(({ name }) => name));
   const inWords = words.map((word, index) => {
-    const text = replaceIn(word, found, entry.server, places);
+    const text = replaceIn(word, found, origin, places);
     const taking = takeFromArgv(text, { words, index, taken, interpolates: input.interpolates });
     for (const [name] of taking.variables) taken.add(name);
     return taking;
@@ -139,7 +160,15 @@ function moveEntry(entry: Entry, found: readonly Finding[], { input, places, lau
   const env = [...entry.env.map(({ name }, at): [string, string] => [name, inEnv[at]?.after ?? ""]), ...moved];
   return {
     findings: [...inEnv, ...inWords].flatMap((text) => text.findings),
-    entry: { id, server: entry.server, pointer: entry.pointer, command, args, env: Object.fromEntries(env) },
+    entry: {
+      id,
+      server: entry.server,
+      pointer: entry.pointer,
+      command,
+      args,
+      env: Object.fromEntries(env),
+      members: entry.members ?? {},
+    },
     edits: [
       ...(wrapped === undefined ? wrap(entry, command, launcher, id) : []),
       ...inWords.filter((word) => wrapped !== undefined || word.place !== entry.command).flatMap((word) => word.edits),
@@ -167,11 +196,11 @@ interface Rewritten {
   readonly findings: readonly PlannedFinding[];
 }
 
-function replaceIn(place: TextAt, found: readonly Finding[], server: string, places: Places): Rewritten {
+function replaceIn(place: TextAt, found: readonly Finding[], origin: Origin, places: Places): Rewritten {
   const settled = found
     .filter((finding) => finding.pointer === place.pointer)
     .toSorted((a, b) => a.start - b.start)
-    .map((finding) => ({ finding, ...settle(finding, place.text, server, places) }));
+    .map((finding) => ({ finding, ...settle(finding, place.text, origin, places) }));
   // One that takes the whole string leaves nothing for the others.
   const whole = settled.find(({ start, end }) => start === 0 && end === place.text.length);
   const here = whole === undefined ? settled : [whole];
@@ -193,11 +222,11 @@ function replaceIn(place: TextAt, found: readonly Finding[], server: string, pla
  * The reference for a finding and the span that it takes: the whole string where the text behind the finding would run
  * into the reference.
  */
-function settle(finding: Finding, text: string, server: string, places: Places) {
+function settle(finding: Finding, text: string, origin: Origin, places: Places) {
   const next = text.slice(finding.end, finding.end + 1);
   const value = decoded(finding, text);
-  if (value === undefined || extendsRef(WITH_FIELD, next)) return takeWhole(finding, text, server, places);
-  const ref = places.refFor(value, server, finding.name);
+  if (value === undefined || extendsRef(WITH_FIELD, next)) return takeWhole(finding, text, origin, places);
+  const ref = places.refFor(value, origin, finding.name);
   const exact = extendsRef(ref, next) ? { ...ref, field: DEFAULT_FIELD } : ref;
   return { ref, start: finding.start, end: finding.end, text: formatRef(exact) };
 }
@@ -205,8 +234,8 @@ function settle(finding: Finding, text: string, server: string, places: Places) 
 /** Stands for any reference whose field is written out. */
 const WITH_FIELD: SecretRef = { store: "any", path: "any", field: DEFAULT_FIELD };
 
-function takeWhole(finding: Finding, text: string, server: string, places: Places) {
-  const ref = places.refFor(text, server, finding.name);
+function takeWhole(finding: Finding, text: string, origin: Origin, places: Places) {
+  const ref = places.refFor(text, origin, finding.name);
   return { ref, start: 0, end: text.length, text: formatRef(ref) };
 }
 

@@ -1,6 +1,7 @@
 import { formatRef } from "../core/ref.ts";
 import { formatTable, printable } from "../core/table.ts";
 import type { UserError } from "../errors.ts";
+import { movedCount, moveJson } from "./move-report.ts";
 import type { ConfigPlan, Plan, PlannedFinding } from "./plan.ts";
 import type { ReadConfig } from "./read.ts";
 
@@ -14,6 +15,8 @@ export interface ConfigReport {
   /** True where the file has no servers at all, which may mean that they are elsewhere in it. */
   readonly empty?: boolean;
   readonly error?: UserError;
+  /** Ids of entries whose references moved and which are not approved as they stand. */
+  readonly unapproved?: readonly string[];
 }
 
 /** What was read, and what could not be. */
@@ -37,17 +40,18 @@ export function reportsOf(plan: Plan, { configs, failures }: ReadConfigs, found:
   return [...read, ...failed];
 }
 
-/** The shape that `migrate --json` and `scan --json` share; values of secrets have no place in it. */
-export function reportJson(command: "migrate" | "scan", reports: readonly ConfigReport[]): string {
+/** The shape that `migrate --json` and `scan --json` share; values of secrets have no place in it. `more` is `migrate`'s alone. */
+export function reportJson(command: "migrate" | "scan", reports: readonly ConfigReport[], more: object = {}): string {
   const configs = reports.map(({ path, client, status, plan, problems, error }) => ({
     path,
     client,
     status,
     findings: plan?.findings.map((finding) => findingJson(client, finding)) ?? [],
+    ...(plan?.moves === undefined ? {} : { moves: plan.moves.map((move) => moveJson(client, move)) }),
     ...(problems.length === 0 ? {} : { problems }),
     ...(error === undefined ? {} : { error: errorJson(error) }),
   }));
-  return `${JSON.stringify({ schema: `mcp-secrets/${command}/1`, configs }, null, 2)}\n`;
+  return `${JSON.stringify({ schema: `mcp-secrets/${command}/1`, configs, ...more }, null, 2)}\n`;
 }
 
 function findingJson(client: string, { finding, reference, argvVisible, movedTo, left }: PlannedFinding) {
@@ -114,7 +118,13 @@ export function outcomeText({ path, status, plan }: ConfigReport): string {
   if (status !== "migrated") return "";
   const secrets = new Set(plan?.findings.flatMap(({ reference }) => reference ?? []).map(formatRef)).size;
   const servers = plan?.entries.length ?? 0;
-  return `rewrote ${printable(path)}: ${count(servers, "server")}, ${count(secrets, "secret")}\n`;
+  const moved = movedCount(plan?.moves);
+  const parts = [
+    count(servers, "server"),
+    ...(secrets > 0 || moved === 0 ? [count(secrets, "secret")] : []),
+    ...(moved > 0 ? [`${count(moved, "secret")} from another store`] : []),
+  ];
+  return `rewrote ${printable(path)}: ${parts.join(", ")}\n`;
 }
 
 function count(number: number, noun: string): string {

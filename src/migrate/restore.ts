@@ -12,7 +12,7 @@ export interface Restored {
   readonly servers: readonly string[];
   /** Servers that are in the config no more, under no name. */
   readonly gone: readonly string[];
-  /** What stood behind each reference that migrate wrote. */
+  /** What stood behind each reference that migrate wrote: a value, or the reference that comes back. */
   readonly secrets: ReadonlyMap<string, string>;
   /** Entries that stay as they are, each with the reason. */
   readonly refused: readonly { readonly server: string; readonly reason: string }[];
@@ -89,11 +89,17 @@ export function undoAll(
       exact: all.exact && one.exact,
       servers,
       gone: [...new Set([...all.gone, ...one.gone])].filter((server) => !servers.includes(server)),
-      secrets: new Map([...all.secrets, ...one.secrets]),
+      secrets: through(all.secrets, one.secrets),
       refused: [...all.refused, ...one.refused],
     };
   }
   return all;
+}
+
+/** What stood behind the references of both: a secret that moved between stores has a reference behind its reference. */
+function through(later: Restored["secrets"], earlier: Restored["secrets"]): Restored["secrets"] {
+  const followed = [...later].map(([text, was]) => [text, earlier.get(was) ?? was] as const);
+  return new Map([...followed, ...earlier]);
 }
 
 /** The entry under its name, and under other names: a server that was renamed or copied keeps its id. */

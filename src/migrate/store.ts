@@ -1,4 +1,4 @@
-import type { Provider, ResolvedSecret, ResolveRequest } from "../core/provider.ts";
+import type { NewSecret, Provider, ResolvedSecret, ResolveRequest } from "../core/provider.ts";
 import { DEFAULT_FIELD, formatRef } from "../core/ref.ts";
 import { UserError } from "../errors.ts";
 import type { PlannedSecret } from "./places.ts";
@@ -23,20 +23,30 @@ export async function storeSecrets(
   request: ResolveRequest,
   progress: (done: number) => void,
 ): Promise<Stored> {
+  const missing = secrets.filter(({ known }) => !known);
+  const fresh = missing.map(({ ref, value, origin }) => ({
+    path: ref.path,
+    fields: { [ref.field ?? DEFAULT_FIELD]: value },
+    ...(origin && { origin }),
+  }));
+  let done = 0;
+  await putAll(provider, fresh, () => progress((done += 1)));
+  return { stored: missing, readBack: await compare(provider, secrets, request) };
+}
+
+/** What another migrate has stored meanwhile is passed over: the comparison tells whether it is the same. */
+async function putAll(provider: Provider, secrets: readonly NewSecret[], stored: () => void): Promise<void> {
+  if (provider.putAll !== undefined) return provider.putAll(secrets, stored);
   const put = provider.put?.bind(provider);
   if (put === undefined) throw new UserError("refused", "this store cannot be written to");
-  const missing = secrets.filter(({ known }) => !known);
-  let done = 0;
-  await eachAtOnce(missing, async ({ ref, value }) => {
+  await eachAtOnce(secrets, async ({ path, fields, origin }) => {
     try {
-      await put(ref.path, { [ref.field ?? DEFAULT_FIELD]: value }, { ifVersion: 0 });
+      await put(path, fields, { ifVersion: 0, ...(origin && { origin }) });
     } catch (error) {
-      // Another migrate may have stored the same: the comparison below tells.
       if (!(error instanceof UserError) || error.code !== "secret-exists") throw error;
     }
-    progress((done += 1));
+    stored();
   });
-  return { stored: missing, readBack: await compare(provider, secrets, request) };
 }
 
 async function compare(

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runApprovals } from "../../src/commands/approvals.ts";
 import { runApprove } from "../../src/commands/approve.ts";
+import { runDoctor } from "../../src/commands/doctor.ts";
 import { runMigrate } from "../../src/commands/migrate.ts";
 import { listApprovals } from "../../src/launch/approvals.ts";
 import { type TestContext, testContext } from "../helpers/context.ts";
@@ -30,23 +31,59 @@ test("what migrate wrote is approved, and nobody is asked again", async () => {
   expect(user.taken().out).toContain("approved as it is\n");
 });
 
-test("a change is shown whole, with names and references and without values, and approved at the terminal", async () => {
+test("a change is shown whole, with what is no secret and without what is one, and approved at the terminal", async () => {
   using user = testContext();
   const { config, id } = await migratedUser(user);
   const long = `--long=${"x".repeat(500)}`;
   change(config, '"server"]', `"server","${long}"]`);
-  change(config, '"LEVEL":"low"', '"LEVEL":"high-value","MORE":"y"');
+  change(config, '"LEVEL":"low"', '"LEVEL":"high","MORE":"y","DB_PASSWORD":"hunter2hunter2"');
+  change(config, '"command":', '"cwd":"/srv/x","command":');
   expect(await runApprove(withTerminal(user.context, { typed: ["y"] }), id)).toBe(0);
   const { out } = user.taken();
-  for (const line of [`entry    ${id}`, "command  npx", "arg      -y", `arg      ${long}`, "env      MORE"]) {
-    expect(out).toContain(`${line}\n`);
-  }
-  expect(out).toContain("secret   mcp-secret://local/one/API_KEY\n");
-  expect(out).toContain("changed since it was approved: the arguments, the value of LEVEL, the new variable MORE\n");
-  expect(out).not.toContain("high-value");
+  expect(out.replace(config, "CONFIG").replaceAll(id, "ID")).toBe(
+    [
+      "entry    ID",
+      "config   CONFIG",
+      "command  npx",
+      "arg      -y",
+      "arg      server",
+      `arg      ${long}`,
+      "env      API_KEY=mcp-secret://local/one/API_KEY",
+      "env      LEVEL=high",
+      "env      MORE=y",
+      "env      DB_PASSWORD=[a secret in plain text]",
+      'cwd      "/srv/x"',
+      "secret   mcp-secret://local/one/API_KEY goes to the variable API_KEY",
+      "changed since it was approved: the arguments, the value of LEVEL, the new variable MORE, the new variable DB_PASSWORD, cwd",
+      "approved ID",
+      "",
+    ].join("\n"),
+  );
   expect(listApprovals(user.context)[0]?.words).toEqual(["npx", "-y", "server", long]);
   const audit = readFileSync(join(user.context.home, "audit/audit.jsonl"), "utf8");
   expect(JSON.parse(audit.trimEnd().split("\n").at(-1) ?? "")).toMatchObject({ event: "approved", entry: id });
+});
+
+test("what depends on the folder, loads code, or is seen by others is said", async () => {
+  using user = testContext();
+  const { config, id } = await migratedUser(user);
+  change(config, '"npx"', '"./serve"');
+  change(config, '"server"]', '"--key=mcp-secret://local/one/API_KEY"]');
+  change(config, '"LEVEL":"low"', '"LD_PRELOAD":"/x.so","WHERE":"${HOME}/x"');
+  await runApprove(withTerminal(user.context, { typed: ["y"] }), id);
+  const { out } = user.taken();
+  for (const line of [
+    "secret   mcp-secret://local/one/API_KEY goes to argument 2, which every user of this machine can see",
+    "secret   mcp-secret://local/one/API_KEY goes to the variable API_KEY",
+    "note     the command ./serve is looked for in the folder that the client starts it in",
+    "note     LD_PRELOAD loads code into every program, ld.so(8)",
+  ]) {
+    expect(out).toContain(`${line}\n`);
+  }
+  await runDoctor(user.context, {});
+  const said = user.taken().out;
+  expect(said).toMatch(/warning +\S+\/one +the command \.\/serve is looked for in the folder/);
+  expect(said).toMatch(/warning +\S+\/one +LD_PRELOAD loads code/);
 });
 
 test.each([["n"], [""], [undefined], ["yess"]])("the answer %j is no word", async (typed) => {

@@ -6,6 +6,9 @@
  *   KILL_AT=K       before operation K (1 is the first); none where absent
  *   KILL_HALFWAY=1  where operation K writes bytes, half of them are written first
  *   KILL_COUNT=FILE where the process ends by itself, how many operations there were is written to FILE
+ *   KILL_CALLS=1    HTTP requests count as well, once before they are sent and once when they are answered, and so do
+ *                   starts of processes, before and after
+ *   KILL_SHELLS=1   the shells that this process started are killed just before it (Linux)
  */
 const fs = require("node:fs");
 
@@ -50,6 +53,22 @@ for (const name of CHANGES) {
   patch(fs, `${name}Sync`);
   patch(fs.promises, name);
 }
+if (process.env.KILL_CALLS === "1") {
+  const http = require("node:http");
+  const { request } = http;
+  http.request = (...args) => {
+    step("request", []);
+    return request(...args).once("response", () => step("response", []));
+  };
+  const processes = require("node:child_process");
+  const { spawn } = processes;
+  processes.spawn = (...args) => {
+    step("spawn", []);
+    const child = spawn(...args);
+    step("spawned", []);
+    return child;
+  };
+}
 if (countFile !== undefined) {
   process.on("exit", () => {
     inside = true;
@@ -62,8 +81,7 @@ function patch(owner, name) {
   if (typeof original !== "function") return;
   owner[name] = function patched(...args) {
     if (inside || !changes(name, args)) return original.apply(this, args);
-    count += 1;
-    if (count === at) die(name, args);
+    step(name, args);
     inside = true;
     try {
       return original.apply(this, args);
@@ -80,6 +98,11 @@ function changes(name, [first, second]) {
   return second !== undefined && second !== "r" && typeof second !== "function" && second !== 0;
 }
 
+function step(name, args) {
+  count += 1;
+  if (count === at) die(name, args);
+}
+
 function die(name, [target, data]) {
   if (halfway && /^(write|append)/.test(name) && (typeof data === "string" || Buffer.isBuffer(data))) {
     const bytes = Buffer.from(data);
@@ -87,5 +110,18 @@ function die(name, [target, data]) {
       typeof target === "number" ? target : real.openSync(target, name.startsWith("append") ? "a" : "w", 0o600);
     real.writeSync(fd, bytes, 0, Math.floor(bytes.length / 2));
   }
+  if (process.env.KILL_SHELLS === "1") shells().forEach((pid) => process.kill(pid, "SIGKILL"));
   process.kill(process.pid, "SIGKILL");
+}
+
+function shells() {
+  return fs.readdirSync("/proc").filter((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    try {
+      const status = fs.readFileSync(`/proc/${name}/status`, "utf8");
+      return status.includes(`PPid:\t${process.pid}\n`) && /^Name:\t(sh|dash|bash)$/m.test(status);
+    } catch {
+      return false;
+    }
+  });
 }

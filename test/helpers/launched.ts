@@ -19,8 +19,6 @@ export async function launched({ command, args, env }: ServerEntry, home: Home, 
   client.stdin.on("error", () => {});
   const written = () => existsSync(file) && readFileSync(file, "utf8").endsWith("\n");
   if (!(await until(written, 20_000))) throw new Error(`${name} did not start`);
-  // The watcher learns of the server a moment after its first instruction.
-  await sleep(100);
   const pids = readFileSync(file, "utf8").trim().split(" ").map(Number);
   return { client, pids: [client.pid ?? 0, ...pids] };
 }

@@ -16,6 +16,7 @@ const subject: ApprovalSubject = {
   command: "npx",
   args: ["-y", "server", "${workspaceFolder}/x", `--key=${REF}`],
   env: { TOKEN: REF, LEVEL: "debug", WHERE: "${HOME}/data", URL: `https://u:${REF}@h` },
+  members: { cwd: '"/home/u/project"' },
   config: "/c.json",
   pointer: "/mcpServers/github",
 };
@@ -27,12 +28,21 @@ const env = { ...subject.env, WHERE: "/home/u/data", HOME: "/home/u", PATH: "/bi
 test("an entry as approved is started, among variables of the client", () => {
   expect(isGenuine(sealed, key)).toBe(true);
   expect(launchChanges(sealed, { words, env }, key)).toEqual([]);
-  expect(entryChanges(sealed, { words: [subject.command, ...subject.args], env: subject.env }, key)).toEqual([]);
+  const { members } = subject;
+  const entry = { words: [subject.command, ...subject.args], env: subject.env, members };
+  expect(entryChanges(sealed, entry, key)).toEqual([]);
 });
 
-test("a variable that the client drops smuggles nothing in", () => {
-  const rest = Object.entries(env).filter(([name]) => name !== "LEVEL");
-  expect(launchChanges(sealed, { words, env: Object.fromEntries(rest) }, key)).toEqual([]);
+test("variables that a client may drop, for they are empty or become so, may be missing", () => {
+  const with2 = sealApproval({ ...subject, env: { ...subject.env, EMPTY: "", MCPS_HOME: "/h" } }, key, since);
+  const rest = Object.entries(env).filter(([name]) => name !== "WHERE");
+  expect(launchChanges(with2, { words, env: Object.fromEntries(rest) }, key)).toEqual([]);
+});
+
+test("on Windows names of variables have no case", () => {
+  const upper = Object.fromEntries(Object.entries(env).map(([name, text]) => [name.toLowerCase(), text]));
+  expect(launchChanges(sealed, { words, env: upper, anyCase: true }, key)).toEqual([]);
+  expect(launchChanges(sealed, { words, env: upper }, key)).toContain("the missing variable LEVEL");
 });
 
 describe("a launch is refused", () => {
@@ -45,6 +55,8 @@ describe("a launch is refused", () => {
     ["what an expansion cannot have made", { words: words.with(3, "/home/u/y"), env }, "the arguments"],
     ["another value", { words, env: { ...env, LEVEL: "trace" } }, "the value of LEVEL"],
     ["another reference", { words, env: { ...env, TOKEN: `${REF}2` } }, "the value of TOKEN"],
+    ["a plain variable less", { words, env: without("LEVEL") }, "the missing variable LEVEL"],
+    ["a reference less", { words, env: without("TOKEN") }, "the missing variable TOKEN"],
     ["a text around a reference", { words, env: { ...env, URL: `https://evil:${REF}@h` } }, "the value of URL"],
     ["a reference more", { words, env: { ...env, MORE: "mcp-secret://local/other/TOKEN" } }, "the reference in MORE"],
     ["the same reference elsewhere", { words, env: { ...env, LEAK: REF } }, "the reference in LEAK"],
@@ -59,11 +71,15 @@ describe("a launch is refused", () => {
 });
 
 describe("the config is looked at exactly", () => {
-  const entry = { words: [subject.command, ...subject.args], env: subject.env };
+  const { members } = subject;
+  const entry = { words: [subject.command, ...subject.args], env: subject.env, members };
   test.each([
     ["a variable more", { ...entry, env: { ...subject.env, PATH: "/evil" } }, "the new variable PATH"],
     ["a variable less", { ...entry, env: { TOKEN: REF } }, "the missing variable LEVEL"],
     ["another text that expands", { ...entry, env: { ...subject.env, WHERE: "${EVIL}" } }, "the value of WHERE"],
+    ["another folder", { ...entry, members: { cwd: '"/evil"' } }, "cwd"],
+    ["no folder", { ...entry, members: {} }, "cwd"],
+    ["a file of variables", { ...entry, members: { ...members, envFile: '".env"' } }, "envFile"],
     ["another argument that expands", { ...entry, words: entry.words.with(3, "${EVIL}/x") }, "the arguments"],
   ])("%s", (_, view, change) => {
     expect(entryChanges(sealed, view, key)).toContain(change);
@@ -83,6 +99,8 @@ test("no change of any member of a record goes unnoticed, nor another key", () =
     { id: "x/y" },
     { words: ["npx", "-y server", ...sealed.words.slice(3)] },
     { env: sealed.env.slice(1) },
+    { members: [] },
+    { members: (sealed.members ?? []).map((member) => ({ ...member, name: "envFile" })) },
     { env: sealed.env.map((variable) => ({ ...variable, expands: true })) },
     { config: "/d.json" },
     { pointer: "/mcpServers/gitlab" },
@@ -91,6 +109,13 @@ test("no change of any member of a record goes unnoticed, nor another key", () =
     { mac: "" },
   ];
   for (const change of changes) expect(isGenuine({ ...sealed, ...change }, key)).toBe(false);
+});
+
+test("an approval from before there were members is good for an entry without", () => {
+  const old = sealApproval({ ...subject, members: {} }, key, since);
+  const { members, ...rest } = old;
+  expect(members).toEqual([]);
+  expect(isGenuine({ ...rest, members: [] }, key)).toBe(true);
 });
 
 test("two different entries never have the same seal", () => {
@@ -103,6 +128,10 @@ test("two different entries never have the same seal", () => {
     }),
   );
 });
+
+function without(gone: string): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => name !== gone));
+}
 
 /** The entry as text, whatever the order of its variables. */
 function plain({ command, args, env: variables }: Pick<ApprovalSubject, "command" | "args" | "env">): string {

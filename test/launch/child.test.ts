@@ -42,6 +42,41 @@ test.each([
   "JAVA_TOOL_OPTIONS",
   "GIT_SSH_COMMAND",
   "GIT_CONFIG_COUNT",
+  // What loads code, or names a program that is run.
+  "LD_PRELOAD_32",
+  "GLIBC_TUNABLES",
+  "NODE_COMPILE_CACHE",
+  "NODE_ICU_DATA",
+  "npm_config_node_options",
+  "NPM_CONFIG_SCRIPT_SHELL",
+  "Npm_Config_Package",
+  "npm_config_node_gyp",
+  "PYTHONUSERBASE",
+  "PYTHONPYCACHEPREFIX",
+  "CLASSPATH",
+  "ZDOTDIR",
+  // What opens another vault.
+  "OP_CONNECT_TOKEN",
+  "OP_SESSION_my",
+  "DOPPLER_TOKEN",
+  "BWS_ACCESS_TOKEN",
+  "BW_SESSION",
+  "INFISICAL_TOKEN",
+  "INFISICAL_UNIVERSAL_AUTH_CLIENT_SECRET",
+  "AZURE_CLIENT_SECRET",
+  "AZURE_PASSWORD",
+  "AZURE_CLIENT_CERTIFICATE_PATH",
+  "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+  "AZURE_FEDERATED_TOKEN_FILE",
+  "GOOGLE_APPLICATION_CREDENTIALS",
+  "GOOGLE_CREDENTIALS",
+  "CLOUDSDK_AUTH_ACCESS_TOKEN",
+  "AKEYLESS_ACCESS_KEY",
+  "CONJUR_AUTHN_API_KEY",
+  "KSM_CONFIG",
+  "PHASE_SERVICE_TOKEN",
+  "SOPS_AGE_KEY_FILE",
+  "HCP_CLIENT_SECRET",
 ])("%s is withheld with a reason, unless the entry names it", (name) => {
   const parent = { [name]: "x", HOME: "/h" };
   const plan = buildChild(parent, [], values(), linux);
@@ -51,6 +86,47 @@ test.each([
     env: parent,
     withheld: [],
   });
+});
+
+/** Where packages and certificates come from is a matter of the user's network, as long as nothing is run for it. */
+test.each([
+  ["HTTPS_PROXY", "http://proxy.example:3128"],
+  ["no_proxy", "localhost"],
+  ["NODE_EXTRA_CA_CERTS", "/etc/company.pem"],
+  ["NODE_TLS_REJECT_UNAUTHORIZED", "0"],
+  ["NODE_USE_ENV_PROXY", "1"],
+  ["SSL_CERT_FILE", "/etc/company.pem"],
+  ["REQUESTS_CA_BUNDLE", "/etc/company.pem"],
+  ["npm_config_registry", "https://npm.example"],
+  ["NPM_CONFIG_USERCONFIG", "/home/u/.npmrc"],
+  ["npm_config_cache", "/home/u/.npm"],
+  ["npm_config_node_gyp", "/usr/lib/node_modules/npm/node_modules/node-gyp/bin/node-gyp.js"],
+  ["npm_package_name", "x"],
+  ["UV_INDEX_URL", "https://pypi.example"],
+  ["PIP_INDEX_URL", "https://pypi.example"],
+  ["GOPROXY", "https://go.example"],
+  ["PYTHONWARNINGS", "ignore"],
+  ["AZURE_TENANT_ID", "x"],
+  ["AZURE_CLIENT_ID", "x"],
+  ["GOOGLE_CLOUD_PROJECT", "x"],
+  ["DOPPLER_PROJECT", "x"],
+  ["DOCKER_HOST", "tcp://x"],
+])("%s is passed on", (name, value) => {
+  expect(buildChild({ [name]: value }, [], values(), linux)).toMatchObject({ env: { [name]: value }, withheld: [] });
+});
+
+test("warnings that make Python import a module are withheld", () => {
+  const env = { PYTHONWARNINGS: "ignore,all:0:antigravity.x:0:0" };
+  expect(buildChild(env, [], values(), linux).withheld).toMatchObject([{ name: "PYTHONWARNINGS" }]);
+});
+
+test("what Node could not read as UTF-8 is not passed on changed, but for PATH, and unless the entry says it so", () => {
+  const env = { NAME: "M\uFFFDller", ["N\uFFFD"]: "x", PATH: "/M\uFFFDller:/bin", OK: "Müller" };
+  const plan = buildChild(env, [], values(), linux);
+  expect(plan.env).toEqual({ PATH: env.PATH, OK: "Müller" });
+  expect(plan.withheld.map(({ name }) => name)).toEqual(["NAME", "N\uFFFD"]);
+  const own = { ...linux, own: new Set(["NAME"]) };
+  expect(buildChild({ NAME: env.NAME }, [], values(), own)).toMatchObject({ env: { NAME: env.NAME }, withheld: [] });
 });
 
 test.each([

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { jsonc } from "../../src/clients/jsonc.ts";
 import { launchedEntry } from "../../src/launch/config-entry.ts";
 
 const pointer = "/mcpServers/a~1b";
 const entry = { command: "/l", args: ["run", "--entry", "c/a/b", "--", "npx", "//x", "/* y */"], env: { A: "1,}" } };
 const id = "c/a/b";
-const view = { program: "/l", words: ["npx", "//x", "/* y */"], env: { A: "1,}" } };
+const view = { program: "/l", words: ["npx", "//x", "/* y */"], env: { A: "1,}" }, members: {} };
 
 test("JSON, with and without a byte order mark", () => {
   const text = JSON.stringify({ mcpServers: { "a/b": entry } }, null, 2);
@@ -28,14 +29,23 @@ test("any string survives, whatever it looks like", () => {
       const config = {
         mcpServers: { "a/b": { command: "/l", args: ["run", "--entry", id, "--", ...args], env: { V: value } } },
       };
-      const jsonc = JSON.stringify(config, null, 1).replaceAll(/\n( *[\]}])/g, ",// c\n$1");
-      expect(launchedEntry(`${jsonc}/* end`.replace("/* end", ""), pointer, id)).toEqual({
+      const commented = JSON.stringify(config, null, 1).replaceAll(/\n( *[\]}])/g, ",// c\n$1");
+      expect(launchedEntry(`${commented}/* end`.replace("/* end", ""), pointer, id)).toEqual({
         program: "/l",
         words: args,
         env: { V: value },
+        members: {},
       });
     }),
   );
+});
+
+test("what else decides what the client starts is read as JSON, and what does not is left", () => {
+  const more = { cwd: "/x", disabled: true, sandbox: { b: 1, a: [1.5, null] }, envFile: ".env", autoApprove: [] };
+  const text = JSON.stringify({ mcpServers: { "a/b": { ...entry, ...more } } });
+  const members = { cwd: '"/x"', sandbox: '{"b":1,"a":[1.5,null]}', envFile: '".env"' };
+  expect(launchedEntry(text, pointer, id)).toEqual({ ...view, members });
+  expect(jsonc.parse(Buffer.from(text), ["mcpServers"]).entries[0]?.members).toEqual(members);
 });
 
 test.each([
@@ -65,5 +75,5 @@ test.each([
 test("what many clients take as text is text", () => {
   const text =
     '{"mcpServers":{"a/b":{"command":"/l","args":["run","--entry","c/a/b","--","x",1],"env":{"A":1,"B":true}}}}';
-  expect(launchedEntry(text, pointer, id)).toEqual({ program: "/l", words: ["x", "1"], env: { A: "1", B: "true" } });
+  expect(launchedEntry(text, pointer, id)).toMatchObject({ words: ["x", "1"], env: { A: "1", B: "true" } });
 });

@@ -10,6 +10,7 @@ const approval = sealApproval(
     command: "${HOME}/srv",
     args: ["--dir", "${HOME}/x", "https://h/%C3%A9", "--p=$ab"],
     env: { TOKEN: "mcp-secret://local/s/TOKEN" },
+    members: {},
     config: "/c.json",
     pointer: "/mcpServers/s",
   },

@@ -25,7 +25,7 @@ test.each([
 });
 
 test("on Windows an entry names Node, and the launcher as its first argument", () => {
-  const program = { version: "1", folder: "x", node: String.raw`C:\node\node.exe` };
+  const program = { version: "1", folder: "x", node: String.raw`C:\node\node.exe`, replaces: false };
   expect(entryCommand({ home: String.raw`C:\u\.mcp-secrets`, platform: "win32", program })).toEqual({
     command: String.raw`C:\node\node.exe`,
     args: [String.raw`C:\u\.mcp-secrets\bin\mcp-secrets.cjs`],

@@ -91,3 +91,24 @@ test("the watcher starts the program again when its input ends, whatever its pat
   const done = spawnSync("/bin/sh", ["-c", script], { input: "noise\n", encoding: "utf8", env: {} });
   expect(JSON.parse(done.stdout)).toEqual([home, "/u'", ["reap", "--launch", "a1"]]);
 });
+
+test("what ends by itself at once needs nobody to stand by; a lease does, whoever asked for it", async () => {
+  const at = place();
+  const steps: string[] = [];
+  const journal = openLeaseJournal(at, OWNER);
+  const team = journal.forStore("team", async () => void steps.push("stands by"));
+  await team.intent(true);
+  await team.made(credential);
+  expect([steps, listLeaseNotes(at)[0]?.stores]).toEqual([[], { team: { leases: [], credentials: ["accessor"] } }]);
+  await team.leased(lease("l1"));
+  expect(steps).toEqual(["stands by"]);
+});
+
+test("settling tells whether there was anything to settle", async () => {
+  const at = place();
+  expect(await openLeaseJournal(at, OWNER).settle({})).toBe(false);
+  const journal = openLeaseJournal(at, OWNER);
+  await journal.forStore("team", async () => {}).intent(true);
+  expect(await journal.settle({})).toBe(true);
+  expect(listLeaseNotes(at)).toEqual([]);
+});

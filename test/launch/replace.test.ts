@@ -3,7 +3,7 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ChildSpec } from "../../src/core/processes.ts";
-import { canReplace, dyingWithParent, resettingSignals } from "../../src/launch/replace.ts";
+import { canReplace, resettingSignals } from "../../src/launch/replace.ts";
 import { type Ended, type Home, LAUNCHER, ended, execute, makeHome } from "../helpers/cli.ts";
 import { isAlive, until } from "../helpers/launched.ts";
 import { type ServerEntry, entryOf, migrated } from "../helpers/migrated.ts";
@@ -48,7 +48,6 @@ test("wrappers keep the words of the server, and env(1) is not given what it wou
   const words = { ...spec, args: ["-a", "b=c"] };
   expect(resettingSignals(words, "/usr/bin/env")?.args.slice(1)).toEqual(["/bin/x", "-a", "b=c"]);
   expect(resettingSignals({ ...words, file: "/a=b/x" }, "/usr/bin/env")).toBeUndefined();
-  expect(dyingWithParent(words, "/s").args.slice(3)).toEqual(["/bin/x", "-a", "b=c"]);
 });
 
 /** The real thing, on a Node that has it. */

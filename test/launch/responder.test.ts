@@ -20,6 +20,36 @@ test("every request is answered, in order, with its own id", () => {
   expect(answers(lines.join(""))).toEqual([answer(1), answer("two"), answer(0)]);
 });
 
+test.each(["9007199254740993", "18446744073709551616", "1.0", "1e2", "-0", "0.10"])(
+  "a number as id comes back as it was spelled: %s",
+  (id) => {
+    const line = `{"params":{"id":1,"x":"\\"id\\":2"},"id":${id},"jsonrpc":"2.0","method":"x"}`;
+    const responder = new Responder("no server");
+    expect(responder.receive(Buffer.from(`${line}\n[${line}]\n`)).match(/"id":[^,]*/g)).toEqual([
+      `"id":${id}`,
+      `"id":${id}`,
+    ]);
+  },
+);
+
+test("of two ids the last counts, as for every reader of JSON", () => {
+  expect(answers('{"id":1,"method":"x","id":9007199254740993}')).toHaveLength(1);
+  const responder = new Responder("no server");
+  expect(responder.receive(Buffer.from('{"id":1,"method":"x","id":9007199254740993}\n'))).toContain(
+    '"id":9007199254740993,',
+  );
+});
+
+test("a line that begins with a byte order mark is a line", () => {
+  expect(answers(`\u{FEFF}${request(1)}\n\u{FEFF}${request(2)}\n`)).toEqual([answer(1), answer(2)]);
+});
+
+test("a request of 5 MB is answered, whatever is in it", () => {
+  const params = { text: 'a"\\1'.repeat(1_000_000), numbers: Array.from({ length: 100_000 }, (_, at) => at) };
+  const line = JSON.stringify({ jsonrpc: "2.0", params, id: 7, method: "tools/call" });
+  expect(answers(`${line}\n${request(8)}\n`)).toEqual([answer(7), answer(8)]);
+});
+
 test("the code is in no reserved range", () => {
   expect(LAUNCH_FAILED < -32_768 || LAUNCH_FAILED > -32_000).toBe(true);
 });
@@ -27,7 +57,9 @@ test("the code is in no reserved range", () => {
 test.each([
   ["a notification", '{"jsonrpc":"2.0","method":"notifications/initialized"}'],
   ["a response", '{"jsonrpc":"2.0","id":1,"result":{}}'],
+  // MCP: "the ID MUST NOT be null"; an answer to nobody would be taken for an error of the connection.
   ["a null id", '{"jsonrpc":"2.0","id":null,"method":"x"}'],
+  ["a number that is no JSON as id", '{"jsonrpc":"2.0","id":01,"method":"x"}'],
   ["an object as id", '{"jsonrpc":"2.0","id":{},"method":"x"}'],
   ["no JSON", "Content-Length: 12"],
   ["an empty line", ""],

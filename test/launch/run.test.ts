@@ -1,5 +1,15 @@
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Ended, type Home, execute, makeHome, mcpSecrets } from "../helpers/cli.ts";
@@ -64,6 +74,19 @@ test("what was left out is told by name", async () => {
   expect(stderr).not.toContain("hvs.canary");
 });
 
+test("a variable that is no UTF-8 is left out and told, not changed", async () => {
+  const latin1 = 'NAME=$(printf "M\\374ller") exec "$0" "$@"';
+  const env = { ...home.env, ...entry.env };
+  const { stdout, stderr } = await execute("/bin/sh", ["-c", latin1, entry.command, ...entry.args], {
+    env,
+    cwd: home.work,
+  });
+  expect(JSON.parse(stdout).env).not.toHaveProperty("NAME");
+  expect(stderr).toBe(
+    "[mcp-secrets] NAME was not passed on: it holds bytes that are no UTF-8, which Node cannot hand on as they are\n",
+  );
+});
+
 test("events are recorded in order, with references and without values", async () => {
   await start();
   const events = auditOf().slice(-3);
@@ -88,6 +111,9 @@ describe("78, no secret read, and the client told in its own protocol", () => {
       editConfig(({ env }) => void (env["GIT_DIR"] = "/evil"));
       writeFileSync(configFile(), `// hidden\n${readFileSync(configFile(), "utf8")}`);
     },
+    "another folder in the config": () => editConfig((one) => Object.assign(one, { cwd: "/evil" })),
+    "a file of variables in the config": () => editConfig((one) => Object.assign(one, { envFile: ".env" })),
+    "a plain variable less": () => ({ env: { API_KEY: entry.env["API_KEY"] ?? "" } }),
     "an entry that is gone from the config": () => writeFileSync(configFile(), '{"mcpServers":{}}'),
     "a forged approval": () => {
       const path = join(home.home, ".mcp-secrets/approvals.json");
@@ -173,6 +199,15 @@ test("a command that only the longer PATH finds brings its folder along", async 
   expect(await start()).toMatchObject({ code: 0, stdout: `${path}:${bin}` });
 });
 
+test("of launches that nobody forgot the notes do not grow without end", async () => {
+  await start();
+  const folder = join(home.home, ".mcp-secrets/journal/launches");
+  const note = (pid: number) => ({ v: 1, id: `x${pid}`, entry: "a/b", pid, started: "1", since: "", refs: [] });
+  for (let pid = 1; pid <= 300; pid += 1) writeFileSync(join(folder, `x${pid}.json`), JSON.stringify(note(pid)));
+  await start();
+  expect(readdirSync(folder).length).toBeLessThan(3);
+});
+
 test("ps shows a launch that lives, with the version that it holds, and forgets the dead", async () => {
   const server = { command: "/bin/cat", env: { API_KEY: VALUE } };
   entry = entryOf(await migrated(home, { one: server }), "one");
@@ -184,6 +219,13 @@ test("ps shows a launch that lives, with the version that it holds, and forgets 
   const refs = [{ ref: "mcp-secret://local/one/API_KEY", version: 1 }];
   expect(await ps()).toMatchObject({ schema: "mcp-secrets/ps/1", launches: [{ pid: client.pid, refs, leases: [] }] });
   expect((await mcpSecrets(["ps"], { env: home.env })).stdout).toMatch(/^ENTRY +PID +SINCE +SECRETS\n.*\/one .* v1\n$/);
+  const reference = "mcp-secret://local/one/API_KEY";
+  await mcpSecrets(["set", reference], { env: home.env, input: "another" });
+  expect(await ps()).toMatchObject({ launches: [{ refs: [{ version: 1, current: 2 }] }] });
+  expect((await mcpSecrets(["ps"], { env: home.env })).stdout).toMatch(/ v1 \(old: now v2\)\n$/);
+  // What the store cannot tell hides nothing of the launch.
+  await mcpSecrets(["rm", reference, "--yes"], { env: home.env });
+  expect((await ps()).launches[0].refs).toEqual(refs);
   const end = new Promise((done) => client.once("exit", done));
   client.kill("SIGKILL");
   await end;

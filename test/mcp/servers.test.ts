@@ -1,11 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Client as Client2 } from "@modelcontextprotocol/client";
-import { StdioClientTransport as Stdio2 } from "@modelcontextprotocol/client/stdio";
-import { Client as Client1 } from "@modelcontextprotocol/sdk/client/index.js";
-import { StdioClientTransport as Stdio1 } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { execute, makeHome } from "../helpers/cli.ts";
+import { type Call, CLIENTS, environmentOf } from "../helpers/mcp-clients.ts";
 import { type ServerEntry, entryOf, migrated } from "../helpers/migrated.ts";
 
 /** The official clients reach the official servers through rewritten entries exactly as they reach them directly. */
@@ -33,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(() => home[Symbol.dispose]());
 
-const CALLS: Record<string, readonly { name: string; arguments: Record<string, unknown> }[]> = {
+const CALLS: Record<string, readonly Call[]> = {
   everything: [
     { name: "echo", arguments: { message: "ünïcode \u2028 \u{1F511}" } },
     { name: "get-sum", arguments: { a: 2, b: 3 } },
@@ -52,14 +49,12 @@ const CALLS: Record<string, readonly { name: string; arguments: Record<string, u
   ],
 };
 
-const CLIENTS = { "sdk 1.x": talk1, "client 2.x": talk2 };
-
 for (const [client, talk] of Object.entries(CLIENTS)) {
   test.each(Object.keys(direct))(`${client} sees server-%s as if started directly`, async (name) => {
     const [plain, through] = [entryOf(direct, name), entryOf(launched, name)];
     const calls = CALLS[name] ?? [];
-    const straight = await talk(plain, calls);
-    const shimmed = await talk(through, calls);
+    const straight = await talk(home, plain, calls);
+    const shimmed = await talk(home, through, calls);
     expect(shimmed).toEqual(straight);
     expect(straight.tools).not.toEqual([]);
     expect(straight.results).toHaveLength(calls.length);
@@ -67,8 +62,8 @@ for (const [client, talk] of Object.entries(CLIENTS)) {
 
   test(`${client}: the server sees the value, and no variable of ours`, async () => {
     const [plain, through] = [entryOf(direct, "everything"), entryOf(launched, "everything")];
-    const straight = await environmentOf(talk, plain);
-    const shimmed = await environmentOf(talk, through);
+    const straight = await environmentOf(talk, home, plain);
+    const shimmed = await environmentOf(talk, home, through);
     expect(shimmed["EVERYTHING_API_KEY"]).toBe(VALUE);
     expect(Object.keys(shimmed).filter((name) => /^(MCPS|MCP_SECRETS)/.test(name))).toEqual([]);
     expect(Object.values(shimmed).filter((value) => value.includes("mcp-secret://"))).toEqual([]);
@@ -113,48 +108,4 @@ async function answers(entry: ServerEntry, lines: string): Promise<string> {
     cwd: home.work,
   });
   return done.stdout;
-}
-
-interface Conversation {
-  readonly tools: readonly unknown[];
-  readonly results: readonly unknown[];
-  readonly instructions: string | undefined;
-}
-
-type Talk = (
-  entry: ServerEntry,
-  calls: readonly { name: string; arguments: Record<string, unknown> }[],
-) => Promise<Conversation>;
-
-async function environmentOf(talk: Talk, entry: ServerEntry): Promise<Record<string, string>> {
-  const { results } = await talk(entry, [{ name: "get-env", arguments: {} }]);
-  const result = results[0] as { content: { text: string }[] };
-  return JSON.parse(result.content[0]?.text ?? "{}");
-}
-
-function parameters(entry: ServerEntry) {
-  const env = { ...home.env, ...entry.env };
-  return { command: entry.command, args: entry.args, cwd: home.work, env, stderr: "ignore" as const };
-}
-
-async function talk1(entry: ServerEntry, calls: Parameters<Talk>[1]): Promise<Conversation> {
-  const client = new Client1({ name: "test", version: "1" });
-  await client.connect(new Stdio1(parameters(entry)));
-  const { tools } = await client.listTools();
-  const results = [];
-  for (const call of calls) results.push(await client.callTool(call).catch(String));
-  const instructions = client.getInstructions();
-  await client.close();
-  return { tools, results, instructions };
-}
-
-async function talk2(entry: ServerEntry, calls: Parameters<Talk>[1]): Promise<Conversation> {
-  const client = new Client2({ name: "test", version: "1" });
-  await client.connect(new Stdio2(parameters(entry)));
-  const { tools } = await client.listTools();
-  const results = [];
-  for (const call of calls) results.push(await client.callTool(call).catch(String));
-  const instructions = client.getInstructions();
-  await client.close();
-  return { tools, results, instructions };
 }

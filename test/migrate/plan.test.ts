@@ -39,6 +39,7 @@ describe("an entry with a secret in its environment", () => {
         command: "npx",
         args: ["-y", "server-github"],
         env: { TOKEN: "mcp-secret://local/github/TOKEN" },
+        members: {},
       },
     ]);
   });

@@ -1,4 +1,4 @@
 const never = () => Promise.reject(new Error("not used here"));
 
 /** Of the options of a store: what those in these tests do not need. */
-export const NOT_USED = { lookUp: never, http: never, seal: never };
+export const NOT_USED = { lookUp: never, http: never, openSeal: never };

@@ -173,6 +173,16 @@ export function auditEntries(bao: OpenBao): any[] {
   return lines.filter((line) => line !== "").map((line) => JSON.parse(line));
 }
 
+/** What launches noted in the tokens that they made and that still live. */
+export async function launchTokens(bao: OpenBao): Promise<Record<string, string>[]> {
+  const { body } = await bao.call("LIST", "auth/token/accessors");
+  const accessors: string[] = body.data.keys;
+  const looked = await Promise.all(
+    accessors.map((accessor) => bao.call("POST", "auth/token/lookup-accessor", { accessor }, { loose: true })),
+  );
+  return looked.flatMap(({ body: found }) => (found.data?.meta?.launch === undefined ? [] : [found.data.meta]));
+}
+
 interface Parts {
   readonly address: string;
   readonly folder: string;

@@ -30,6 +30,10 @@ export interface StrictSecrets extends AsyncDisposable {
   readonly secrets: ReadonlyMap<string, StoredSecret>;
   /** Decides about each request, before the next one. */
   fault: (asked: Asked, number: number) => Fault | undefined;
+  /** How far the service's clock is ahead of ours, in milliseconds. It takes no request that is off by five minutes. */
+  ahead: number;
+  /** Forgets every secret and every request. */
+  reset(): void;
 }
 
 export interface StoredSecret {
@@ -55,6 +59,11 @@ export async function startStrictSecrets(): Promise<StrictSecrets> {
     asked,
     secrets,
     fault: noFault,
+    ahead: 0,
+    reset() {
+      secrets.clear();
+      asked.length = 0;
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
@@ -67,6 +76,15 @@ export async function startStrictSecrets(): Promise<StrictSecrets> {
     const operation = String(request.headers["x-amz-target"] ?? "").split(".")[1] ?? "";
     const one = { operation, input: JSON.parse(body) };
     asked.push(one);
+    response.setHeader("date", new Date(Date.now() + strict.ahead).toUTCString());
+    if (isSkewed(request.headers["x-amz-date"], Date.now() + strict.ahead)) {
+      return fail(
+        response,
+        403,
+        "RequestTimeTooSkewed",
+        "The difference between the request time and the current time is too large.",
+      );
+    }
     const fault = strict.fault(one, asked.length);
     if (fault === undefined) return answer(response, one);
     if (fault.type === "hang") return;
@@ -102,6 +120,12 @@ export async function startStrictSecrets(): Promise<StrictSecrets> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   strict.address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return strict;
+}
+
+/** `20261125T040000Z`, as requests are signed with. */
+function isSkewed(date: string | string[] | undefined, now: number): boolean {
+  const text = String(date).replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z");
+  return Math.abs(Date.parse(text) - now) > 5 * 60_000;
 }
 
 function fail(response: ServerResponse, status: number, name: string, message: string): void {

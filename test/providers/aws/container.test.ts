@@ -12,7 +12,8 @@ import { parseRef } from "../../../src/core/ref.ts";
 import { UserError } from "../../../src/errors.ts";
 import { startMinistack } from "../../servers/aws.ts";
 import { iamOf } from "../../servers/iam.ts";
-import { memoryJournal, request, secrets, testStore } from "./store.ts";
+import { memoryJournal, request, secrets } from "../parts.ts";
+import { testStore } from "./store.ts";
 
 const TOKEN = "Bearer right";
 

@@ -1,10 +1,12 @@
+import { createHash } from "node:crypto";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { UserError } from "../../../src/errors.ts";
 import { selfSigned } from "../../servers/certificate.ts";
 import { type Fault, startStrictSecrets, type StrictSecrets } from "../../servers/strict-secrets.ts";
-import { failureOf, request, secrets, testStore, writeIn } from "./store.ts";
+import { failureOf, request, secrets } from "../parts.ts";
+import { testStore, writeIn } from "./store.ts";
 
 let aws: StrictSecrets;
 beforeEach(async () => void (aws = await startStrictSecrets()));
@@ -59,6 +61,13 @@ describe("each failure has its code, its exit and its hint", () => {
       77,
       "clock",
     ],
+    [
+      "clock too far off",
+      error("RequestTimeTooSkewed", "The difference is too large", 403),
+      "store-login",
+      77,
+      "clock",
+    ],
     ["throttled", error("ThrottlingException"), "store-busy", 75, "in a few seconds"],
     ["too many", error("TooManyRequestsException", "slow down", 429), "store-busy", 75, "in a few seconds"],
     ["its own fault", error("InternalServiceError", "oops", 500), "store-unavailable", 69, "store check prod"],
@@ -86,6 +95,16 @@ test("a failure that passes is waited out, and one that does not is not tried ag
   aws.fault = () => error("AccessDeniedException");
   await failureOf(() => provider.resolve([REF], request()));
   expect(aws.asked.length - before).toBe(5);
+});
+
+test.each([20, -20])("a clock that is %i minutes off is set right by what the service says", async (minutes) => {
+  aws.ahead = minutes * 60_000;
+  const provider = testStore({ address: aws.address, options: { chance: () => 0.999 } }).open();
+  await provider.put("a", secrets({ value: "x" }), { ifVersion: 0 });
+  const [found] = await provider.resolve([REF], request());
+  expect(found?.value.expose()).toBe("x");
+  // One try of the first request is refused; the others come with the service's time.
+  expect(aws.asked.map(({ operation }) => operation)).toEqual(["CreateSecret", "CreateSecret", "GetSecretValue"]);
 });
 
 test("the deadline bounds all tries together", async () => {
@@ -209,12 +228,26 @@ describe("credentials", () => {
     expect(aws.asked).toEqual([]);
   });
 
-  test("an SSO login that has expired says how to log in", async () => {
+  const url = "https://x.awsapps.com/start";
+  const start = `sso_start_url = ${url}\nsso_region = eu-central-1\n`;
+  test.each([
+    ["is not there", `[sso-session s]\n${start}`, "sso_session = s\n", undefined, /./],
+    ["cannot be refreshed", `[sso-session s]\n${start}`, "sso_session = s\n", "s", /refresh/],
+    ["has expired, of a profile of the old form", "", start, url, /expired/],
+  ])("an SSO login that %s says how to log in, and nothing of its token", async (_, session, names, cached, said) => {
     const store = testStore({ address: aws.address, settings: { profile: "sso" } });
-    const session = `[sso-session s]\nsso_start_url = https://x.awsapps.com/start\nsso_region = eu-central-1\n`;
-    const profile = `[profile sso]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = r\n`;
+    const profile = `[profile sso]\n${names}sso_account_id = 123456789012\nsso_role_name = r\n`;
     writeIn(store.home, ".aws/config", `${session}${profile}`);
+    if (cached !== undefined) {
+      const expiresAt = new Date(Date.now() - 60_000).toISOString();
+      const token = { accessToken: "sso-canary", expiresAt, region: "eu-central-1", startUrl: url };
+      const name = createHash("sha1").update(cached).digest("hex");
+      writeIn(store.home, `.aws/sso/cache/${name}.json`, JSON.stringify(token));
+    }
     const found = await failureOf(() => store.open().resolve([REF], request()));
-    expect([found.code, found.hint]).toEqual(["store-login", expect.stringContaining("aws sso login")]);
+    expect([found.code, found.exit, found.hint]).toEqual(["store-login", 77, expect.stringContaining("aws sso login")]);
+    expect(found.message).toMatch(said);
+    expect(found.message).not.toContain("canary");
+    expect(aws.asked).toEqual([]);
   });
 });

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseRef } from "../../../src/core/ref.ts";
 import { type AwsServer, startMinistack } from "../../servers/aws.ts";
 import { type Iam, iamOf } from "../../servers/iam.ts";
-import { failureOf, type Keys, memoryJournal, request, secrets, testStore, valuesOf } from "./store.ts";
+import { failureOf, memoryJournal, request, secrets, valuesOf } from "../parts.ts";
+import { type Keys, testStore } from "./store.ts";
 
 let aws: AwsServer;
 let iam: Iam;

@@ -11,7 +11,8 @@ import { open } from "../../../providers/aws/provider.ts";
 import { createHttp } from "../../../src/io/http.ts";
 import { type AwsServer, startMoto } from "../../servers/aws.ts";
 import { iamOf } from "../../servers/iam.ts";
-import { failureOf, request, testStore, valuesOf } from "./store.ts";
+import { failureOf, request, valuesOf } from "../parts.ts";
+import { testStore } from "./store.ts";
 
 /** moto takes a function that does nothing: the test plays it, step by step. */
 let aws: AwsServer;

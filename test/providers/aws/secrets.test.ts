@@ -8,7 +8,8 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AwsServer, startMoto } from "../../servers/aws.ts";
-import { failureOf, request, secrets, testStore, valuesOf } from "./store.ts";
+import { failureOf, request, secrets, valuesOf } from "../parts.ts";
+import { testStore } from "./store.ts";
 
 let aws: AwsServer;
 let direct: SecretsManagerClient;

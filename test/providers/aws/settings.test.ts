@@ -5,7 +5,7 @@ import { sessionRequest } from "../../../providers/aws/sessions.ts";
 import { parseAwsSettings } from "../../../providers/aws/settings.ts";
 import { labelFor, nextNumber, numberOf, stagedOf, tokenFor } from "../../../providers/aws/versions.ts";
 import { UserError } from "../../../src/errors.ts";
-import { secrets } from "./store.ts";
+import { secrets } from "../parts.ts";
 
 const ARN = "arn:aws:iam::123456789012:role/mcp/reader";
 

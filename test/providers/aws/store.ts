@@ -4,10 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import { open } from "../../../providers/aws/provider.ts";
-import type { LeaseJournal, Provider, ResolveRequest, StoreOptions } from "../../../src/core/provider.ts";
-import { parseRef } from "../../../src/core/ref.ts";
-import { Secret } from "../../../src/core/secret.ts";
-import { UserError } from "../../../src/errors.ts";
+import type { StoreOptions } from "../../../src/core/provider.ts";
 import { createFiles } from "../../../src/io/files.ts";
 import { createHttp } from "../../../src/io/http.ts";
 
@@ -57,7 +54,7 @@ export function testStore({ address, settings = {}, options = {}, keys = ROOT_KE
     host: "test-host",
     chance: Math.random,
     lookUp: () => expect.unreachable("no other store is needed"),
-    seal: () => expect.unreachable("nothing is sealed"),
+    openSeal: () => expect.unreachable("nothing is sealed"),
     http: createHttp(Date.now),
     ...options,
   };
@@ -89,41 +86,4 @@ function profileWith(home: string, keys: Keys): string {
 export function writeIn(home: string, name: string, text: string): void {
   mkdirSync(dirname(join(home, name)), { recursive: true });
   writeFileSync(join(home, name), text, { mode: 0o600 });
-}
-
-export function request(milliseconds = 10_000): ResolveRequest {
-  return { deadline: Date.now() + milliseconds };
-}
-
-/** The values of `texts`, which are references. */
-export async function valuesOf(provider: Pick<Provider, "resolve">, ...texts: string[]): Promise<string[]> {
-  const resolved = await provider.resolve(texts.map(parseRef), request());
-  return resolved.map(({ value }) => value.expose());
-}
-
-export function secrets(fields: Readonly<Record<string, string>>): Record<string, Secret> {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, new Secret(value)]));
-}
-
-/** The error that the work ends in; fails the test where it ends in none, or in a bug. */
-export async function failureOf(work: () => Promise<unknown>): Promise<UserError> {
-  try {
-    await work();
-  } catch (error) {
-    if (error instanceof UserError) return error;
-    throw error;
-  }
-  throw new Error("it did not fail");
-}
-
-/** A journal that remembers what it was told, in order. */
-export function memoryJournal(): LeaseJournal & { readonly events: string[] } {
-  const events: string[] = [];
-  return {
-    events,
-    intent: async () => void events.push("intent"),
-    made: async (credential) => void events.push(`made ${credential.id}`),
-    leased: async (lease) => void events.push(`leased ${lease.id}`),
-    refused: (what) => void events.push(`refused ${what}`),
-  };
 }

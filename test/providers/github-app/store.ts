@@ -42,7 +42,7 @@ export function testStore(privateKey: string, settings: Readonly<Record<string, 
     chance: () => 0,
     lookUp: async () => ({ value: new Secret(privateKey) }),
     http: createHttp(Date.now),
-    seal: async () => openSeal(local),
+    openSeal: async () => openSeal(local),
   };
   return { home, options, open: () => open(options) };
 }

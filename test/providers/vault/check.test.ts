@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type OpenBao, startOpenBao, startSealed } from "../../servers/openbao.ts";
-import { failureOf, request, rootStore, testStore, valuesOf } from "./store.ts";
+import { failureOf, request, valuesOf } from "../parts.ts";
+import { rootStore, testStore } from "./store.ts";
 
 let bao: OpenBao;
 beforeAll(async () => {

@@ -34,11 +34,21 @@ export async function leasesOf(bao: OpenBao, name: string): Promise<string[]> {
 
 /** Accessors of the live tokens whose metadata names this launch. */
 export async function tokensOf(bao: OpenBao, launch: string): Promise<string[]> {
+  return (await launchTokens(bao)).filter(([, id]) => id === launch).map(([accessor]) => accessor);
+}
+
+/** Accessors of the live tokens of every launch. */
+export async function liveTokens(bao: OpenBao): Promise<string[]> {
+  return (await launchTokens(bao)).map(([accessor]) => accessor);
+}
+
+async function launchTokens(bao: OpenBao): Promise<[accessor: string, launch: string][]> {
   const { body } = await bao.call("LIST", "auth/token/accessors");
-  const found: string[] = [];
-  for (const accessor of body.data.keys as string[]) {
-    const looked = await bao.call("POST", "auth/token/lookup-accessor", { accessor }, { loose: true });
-    if (looked.status === 200 && looked.body.data.meta?.launch === launch) found.push(accessor);
-  }
-  return found;
+  const looked = await Promise.all(
+    (body.data.keys as string[]).map(async (accessor): Promise<[string, unknown]> => {
+      const found = await bao.call("POST", "auth/token/lookup-accessor", { accessor }, { loose: true });
+      return [accessor, found.body?.data?.meta?.launch];
+    }),
+  );
+  return looked.filter((each): each is [string, string] => typeof each[1] === "string");
 }

@@ -7,7 +7,8 @@ import type { Session } from "../../../providers/vault/session.ts";
 import { createTransport } from "../../../providers/vault/transport.ts";
 import { Secret } from "../../../src/core/secret.ts";
 import { type OpenBao, ROOT_TOKEN, startOpenBao } from "../../servers/openbao.ts";
-import { failureOf, request, rootStore, secrets, valuesOf } from "./store.ts";
+import { failureOf, request, secrets, valuesOf } from "../parts.ts";
+import { rootStore } from "./store.ts";
 
 let bao: OpenBao;
 beforeAll(async () => {

@@ -6,7 +6,8 @@ import { Secret } from "../../../src/core/secret.ts";
 import { selfSigned } from "../../servers/certificate.ts";
 import { json, startFake } from "../../servers/fake-vault.ts";
 import { auditEntries, type OpenBao, ROOT_TOKEN, startOpenBao } from "../../servers/openbao.ts";
-import { failureOf, testStore, type TestStore, valuesOf } from "./store.ts";
+import { failureOf, valuesOf } from "../parts.ts";
+import { testStore, type TestStore } from "./store.ts";
 
 const REF = "mcp-secret://team/kv/login";
 let bao: OpenBao;
@@ -169,6 +170,25 @@ describe("a wrapped secret id", () => {
     store.file("wrapped", await wrappedSecretId("stolen", "1s"));
     await new Promise((resolve) => setTimeout(resolve, 1_300));
     expect((await failureOf(() => valuesOf(provider, REF))).code).toBe("store-incident");
+    const revoked = await wrappedSecretId("stolen");
+    await bao.call("POST", "auth/token/revoke", { token: revoked });
+    store.file("wrapped", revoked);
+    expect((await failureOf(() => valuesOf(provider, REF))).code).toBe("store-incident");
+  });
+
+  test("whose secret id was destroyed after it was unwrapped is refused, and says what to deliver", async () => {
+    const id = await roleId("destroyed");
+    const store = storeWith(settingsFor(id, "destroyed"));
+    store.file("wrapped", await wrappedSecretId("destroyed"));
+    await valuesOf(await store.open(), REF);
+    const { secretId: kept } = JSON.parse(readFileSync(join(store.home, "vault/team/secret-id"), "utf8"));
+    await bao.call("POST", "auth/approle/role/destroyed/secret-id/destroy", { secret_id: kept });
+    rmSync(join(store.home, "vault/team/token"));
+    const provider = await store.open();
+    expect(await failureOf(() => valuesOf(provider, REF))).toMatchObject({
+      code: "store-login",
+      hint: expect.stringContaining("deliver a new secret id"),
+    });
   });
 
   test("that was made elsewhere is an incident, and is left unused for those who look into it", async () => {

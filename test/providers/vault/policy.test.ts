@@ -8,7 +8,8 @@ import { type OpenBao, startOpenBao } from "../../servers/openbao.ts";
 import { type Postgres, startPostgres } from "../../servers/postgres.ts";
 import { logsIn } from "../../servers/postgres-client.ts";
 import { connectDatabase, leasesOf, makeRole, tokensOf } from "./database.ts";
-import { failureOf, memoryJournal, request, testStore } from "./store.ts";
+import { failureOf, memoryJournal, request } from "../parts.ts";
+import { testStore } from "./store.ts";
 
 const SETTINGS = {
   addresses: "https://vault.example:8200",

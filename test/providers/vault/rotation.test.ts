@@ -8,7 +8,8 @@ import { type OpenBao, ROOT_TOKEN, startOpenBao } from "../../servers/openbao.ts
 import { type Postgres, startPostgres } from "../../servers/postgres.ts";
 import { query } from "../../servers/postgres-client.ts";
 import { connectDatabase, leasesOf, makeRole } from "./database.ts";
-import { failureOf, request, testStore, valuesOf } from "./store.ts";
+import { failureOf, request, valuesOf } from "../parts.ts";
+import { testStore } from "./store.ts";
 
 const PASSWORD = "of-the-superuser";
 let bao: OpenBao;

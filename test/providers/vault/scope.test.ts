@@ -6,7 +6,8 @@ import { auditEntries, type OpenBao, startOpenBao } from "../../servers/openbao.
 import { type Postgres, startPostgres } from "../../servers/postgres.ts";
 import { logsIn, query } from "../../servers/postgres-client.ts";
 import { connectDatabase, leasesOf, makeRole, tokensOf } from "./database.ts";
-import { failureOf, memoryJournal, request, rootStore, type TestStore, testStore } from "./store.ts";
+import { failureOf, memoryJournal, request } from "../parts.ts";
+import { rootStore, type TestStore, testStore } from "./store.ts";
 
 const MOUNTS = { kv: { path: "secret" }, db: { type: "engine", path: "database/creds" } };
 /** What `store policy` prints is tested elsewhere; here the policy may read everything and end its own leases. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseVaultSettings } from "../../../providers/vault/settings.ts";
+import { parseVaultSettings, staleFor } from "../../../providers/vault/settings.ts";
 import { isAddress } from "../../../src/core/address.ts";
 import { UserError } from "../../../src/errors.ts";
 
@@ -14,6 +14,9 @@ const WHOLE = {
   auth: { method: "approle", roleId: "id", secretIdFile: "~/secret-id", wrappedFor: "mcp" },
   mounts: { kv: { type: "kv", path: "secret", version: 1 }, db: { type: "engine", path: "database/creds" } },
   launch: { role: "mcp-{server}", policies: ["mcp-{server}", "extra"], ttl: "90s", maxTtl: "2d", minTtl: "30s" },
+  stale: "allow",
+  maxStale: "2h",
+  secrets: { "kv/a": { stale: "never" }, "kv/b": { maxStale: "5m" } },
 };
 
 function problemOf(value: unknown): string {
@@ -37,12 +40,41 @@ describe("settings", () => {
   });
 
   test("everything that can be said is read", () => {
+    const { maxStale: _, secrets: __, ...whole } = WHOLE;
     expect(parseVaultSettings("team", WHOLE)).toEqual({
-      ...WHOLE,
+      ...whole,
       addresses: ["https://a.example:8200", "https://b.example:8200"],
       auth: { ...WHOLE.auth, mount: "approle" },
       launch: { ...WHOLE.launch, ttl: 90, maxTtl: 172_800, minTtl: 30 },
+      stale: {
+        allowed: true,
+        max: 7200,
+        secrets: { "kv/a": { allowed: false, max: 7200 }, "kv/b": { allowed: true, max: 300 } },
+      },
     });
+  });
+
+  test("a copy may be used of what the settings allow, of static secrets only", () => {
+    const ages = (settings: object, ...paths: string[]) => {
+      const parsed = parseVaultSettings("team", { addresses: "https://vault.example", ...settings });
+      return paths.map((path) => staleFor(parsed, path));
+    };
+    const { mounts, stale, maxStale, secrets } = WHOLE;
+    const paths = ["kv/a", "kv/b", "kv/c", "db/readonly", "nowhere/x", "kv"];
+    expect(ages({ mounts, stale, maxStale, secrets }, ...paths)).toEqual([
+      undefined,
+      300_000,
+      7_200_000,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(ages({ stale: "allow" }, "kv/a")).toEqual([8 * 3_600_000]);
+    expect(ages({}, "kv/a")).toEqual([undefined]);
+    expect(ages({ secrets: { "kv/a": { stale: "allow", maxStale: "1s" } } }, "kv/a", "kv/b")).toEqual([
+      1000,
+      undefined,
+    ]);
   });
 
   test.each([
@@ -79,6 +111,12 @@ describe("settings", () => {
       "a name that no reference has",
       { ...WHOLE, mounts: { "a/b": { path: "x" } } },
       "mounts has a name that no reference can have",
+    ],
+    ["a stale that is not known", { ...WHOLE, stale: true }, "stores.team.stale must be one of allow, never"],
+    [
+      "a setting of a secret that is not known",
+      { ...WHOLE, secrets: { "kv/a": { max: "1h" } } },
+      "secrets.kv/a.max is not a setting",
     ],
     ["a duration without a unit", { ...WHOLE, launch: { ttl: "90" } }, "launch.ttl is not valid here"],
     [

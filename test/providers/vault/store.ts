@@ -1,13 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, onTestFinished } from "vitest";
+import { openSeal } from "../../../providers/local/seal.ts";
+import { hashOf } from "../../../providers/vault/reading.ts";
 import { open } from "../../../providers/vault/provider.ts";
-import type { LeaseJournal, Provider, ResolveRequest, StoreOptions } from "../../../src/core/provider.ts";
-import { parseRef } from "../../../src/core/ref.ts";
-import { Secret } from "../../../src/core/secret.ts";
-import { UserError } from "../../../src/errors.ts";
+import type { StoreOptions } from "../../../src/core/provider.ts";
 import { createFiles } from "../../../src/io/files.ts";
 import { createHttp } from "../../../src/io/http.ts";
 import { createLock } from "../../../src/io/locks.ts";
@@ -30,21 +29,24 @@ export interface StoreSetup {
 /** A store named `team` with a home of its own, gone after the test. */
 export function testStore({ settings, options = {} }: StoreSetup): TestStore {
   const home = mkdtempSync(join(tmpdir(), "vault-home-"));
-  onTestFinished(() => rmSync(home, { recursive: true, force: true }));
+  onTestFinished(() => [home, memoryOf(home)].forEach((folder) => rmSync(folder, { recursive: true, force: true })));
   const random = () => randomBytes(8).toString("hex");
-  const whole: StoreOptions = {
-    store: "team",
+  const host = {
     home,
-    userHome: home,
     files: createFiles({ platform: process.platform, random }),
     lock: createLock({ pid: process.pid, now: Date.now, random }),
     now: Date.now,
+  };
+  const whole: StoreOptions = {
+    ...host,
+    store: "team",
+    userHome: home,
+    openSeal: async () => openSeal({ ...host, store: "local" }),
     settings,
     platform: process.platform,
     host: "test-host",
     chance: Math.random,
     lookUp: () => expect.unreachable("no other store is needed"),
-    seal: () => expect.unreachable("nothing is sealed"),
     http: createHttp(Date.now),
     ...options,
   };
@@ -66,46 +68,15 @@ export function testStore({ settings, options = {} }: StoreSetup): TestStore {
   };
 }
 
+/** Where launches of a home share what they read. */
+export function memoryOf(home: string): string {
+  return `/dev/shm/mcp-secrets-${statSync(home).uid}-${hashOf(home).slice(0, 16)}`;
+}
+
 /** A store that logs in with the root token, which lies in its token file. */
 export function rootStore(bao: OpenBao, settings: Readonly<Record<string, unknown>> = {}): TestStore {
   const ca = bao.caFile === undefined ? {} : { caFile: bao.caFile };
   const store = testStore({ settings: { addresses: bao.address, ...ca, launch: "none", ...settings } });
   store.file(".vault-token", ROOT_TOKEN);
   return store;
-}
-
-export function request(milliseconds = 10_000): ResolveRequest {
-  return { deadline: Date.now() + milliseconds };
-}
-
-/** The values of `texts`, which are references. */
-export async function valuesOf(provider: Provider, ...texts: string[]): Promise<string[]> {
-  const resolved = await provider.resolve(texts.map(parseRef), request());
-  return resolved.map(({ value }) => value.expose());
-}
-
-export function secrets(fields: Readonly<Record<string, string>>): Record<string, Secret> {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, new Secret(value)]));
-}
-
-/** The error that the work ends in; fails the test where it ends in none, or in a bug. */
-export async function failureOf(work: () => Promise<unknown>): Promise<UserError> {
-  try {
-    await work();
-  } catch (error) {
-    if (error instanceof UserError) return error;
-    throw error;
-  }
-  throw new Error("it did not fail");
-}
-
-/** A journal that remembers what it was told, in order. */
-export function memoryJournal(): LeaseJournal & { readonly events: string[] } {
-  const events: string[] = [];
-  return {
-    events,
-    intent: async () => void events.push("intent"),
-    made: async (credential) => void events.push(`made ${credential.id}`),
-    leased: async (lease) => void events.push(`leased ${lease.id}`),
-  };
 }

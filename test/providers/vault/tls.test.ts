@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from
 import { type Certificate, selfSigned } from "../../servers/certificate.ts";
 import { json, startFake } from "../../servers/fake-vault.ts";
 import { type OpenBao, ROOT_TOKEN, startOpenBao } from "../../servers/openbao.ts";
-import { failureOf, rootStore, testStore, valuesOf } from "./store.ts";
+import { failureOf, valuesOf } from "../parts.ts";
+import { rootStore, testStore } from "./store.ts";
 
 const REF = "mcp-secret://team/kv/tls";
 let bao: OpenBao;

@@ -6,10 +6,13 @@ import { plainWire } from "../../../providers/vault/exchange.ts";
 import { createTransport } from "../../../providers/vault/transport.ts";
 import { Secret } from "../../../src/core/secret.ts";
 import { type FakeVault, json, type Reaction, startFake } from "../../servers/fake-vault.ts";
-import { failureOf, rootStore, valuesOf } from "./store.ts";
+import { failureOf, valuesOf } from "../parts.ts";
+import { rootStore } from "./store.ts";
 
 const TOKEN = 'hvs.canary"\\/@+=token';
 const REF = "mcp-secret://team/kv/x";
+/** Made before anybody waits for it. */
+const BOMB = gzipSync(Buffer.alloc(50_000_000, " "));
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -56,10 +59,7 @@ describe("what is no answer", () => {
     [
       "a gzip bomb",
       "store-answer",
-      (_, to) =>
-        to
-          .writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" })
-          .end(gzipSync(Buffer.alloc(50_000_000, " "))),
+      (_, to) => to.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" }).end(BOMB),
     ],
     [
       "an endless body",

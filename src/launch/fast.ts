@@ -1,0 +1,117 @@
+import { createHash } from "node:crypto";
+import { posix } from "node:path";
+import type { Context } from "../context.ts";
+import { EXIT } from "../errors.ts";
+import { trimBlob } from "./snapshot-blob.ts";
+
+/**
+ * The fast start: a copy of the Node that runs here, and a snapshot of the launcher as it is after one launch, which
+ * that very Node takes up where it was left. Nothing is loaded or compiled at a start any more, which halves what the
+ * launcher adds to Node 20's own start.
+ *
+ * A snapshot is good for one build of Node only, and Node ends with an error where it is given another's. That is why
+ * the copy: an upgrade of the user's Node changes nothing for it.
+ *
+ * Only where a server is watched over for as long as it lives. Node >= 22.15 puts the server in the launcher's place,
+ * and starts fast enough without.
+ */
+export interface FastStart {
+  readonly node: string;
+  readonly snapshot: string;
+}
+
+/**
+ * Node draws the seed for the hashes of its strings anew at every start, and computes them all again: a tenth of its
+ * time. Ours keep the seed of the snapshot; whoever can choose the names in what we read could make the launcher slow.
+ */
+export const SNAPSHOT_FLAGS = ["--no-rehash-snapshot", "--snapshot-blob"] as const;
+
+/** Of the rehearsal, and of the proof that what was built starts: milliseconds. */
+const BUILD_TIMEOUT = 30_000;
+const PROOF_TIMEOUT = 10_000;
+const BIN = { PATH: "/usr/bin:/bin" };
+/** Short, because the first line of a script is (stub.ts): `n` for Node, `b` for its blob. */
+const NAMES = /^[nb][0-9a-z]{4}(?:\.|$)/;
+
+type FastContext = Pick<Context, "files" | "home" | "platform" | "program" | "run" | "random" | "temporary">;
+
+/** Where both files belong; undefined where there is no fast start. */
+export function fastStart(context: FastContext): FastStart | undefined {
+  const { home, platform, program } = context;
+  if (platform !== "linux" || program.replaces) return undefined;
+  const mark = markOf(context);
+  const place = (kind: string) => posix.join(home, "bin", `${kind}${mark}`);
+  return { node: place("n"), snapshot: place("b") };
+}
+
+/** As `fastStart`, where both are there. */
+export function installedFastStart(context: FastContext): FastStart | undefined {
+  const fast = fastStart(context);
+  const isThere = (path: string) => context.files.look(path)?.kind === "file";
+  return fast !== undefined && isThere(fast.node) && isThere(fast.snapshot) ? fast : undefined;
+}
+
+/**
+ * Makes both files, and the proof that they start the program in `lib`. Where they cannot be made, or do not start it,
+ * the launcher starts without, and nothing is told.
+ * @throws system errors where the folder cannot be written
+ */
+export async function installFastStart(context: FastContext): Promise<void> {
+  const fast = fastStart(context);
+  if (fast === undefined || installedFastStart(context) !== undefined) return;
+  const { files, program } = context;
+  files.makePrivateDir(posix.dirname(fast.node));
+  if (!(await takeReady(context, fast.node))) await files.writeProgram(fast.node, files.read(program.node));
+  if (await takeReady(context, fast.snapshot)) return;
+  const made = `${fast.snapshot}.${context.random()}`;
+  try {
+    await build(context, made);
+    const blob = files.look(made) === undefined ? undefined : trimBlob(files.read(made));
+    if (blob === undefined) return;
+    await files.writePrivate(made, blob);
+    if (await starts(context, fast.node, made)) await files.rename(made, fast.snapshot);
+  } finally {
+    files.remove(made);
+  }
+}
+
+/** All but the present one and the one before it, which a client may just be starting. */
+export function removeOldFastStarts({ files, home, ...context }: FastContext): void {
+  const bin = posix.join(home, "bin");
+  const mark = markOf({ files, home, ...context });
+  const others = files.list(bin).filter((name) => NAMES.test(name) && !name.includes(mark));
+  const time = (name: string) => files.look(posix.join(bin, name))?.mtimeNs ?? 0n;
+  const newestFirst = others.toSorted((a, b) => Number(time(b) - time(a)));
+  const kept = newestFirst[0]?.slice(1, 5);
+  for (const name of newestFirst) if (name.slice(1, 5) !== kept) files.remove(posix.join(bin, name));
+}
+
+/** From beside the program, where whoever packed it made it once for all: an image, a test. */
+async function takeReady({ files, program }: FastContext, path: string): Promise<boolean> {
+  const ready = posix.join(program.folder, posix.basename(path));
+  return files.look(ready)?.kind === "file" && (await files.link(ready, path));
+}
+
+/** Changes with the program and with Node. The copy itself keeps its own, where it is what runs. */
+function markOf({ files, home, program }: FastContext): string {
+  const own = posix.relative(posix.join(home, "bin"), program.node);
+  if (NAMES.test(own)) return own.slice(1);
+  const { size, mtimeNs } = files.identify(program.node);
+  const hash = createHash("sha256").update(files.read(posix.join(program.folder, "snapshot.cjs")));
+  hash.update(`${program.version} ${size} ${mtimeNs}`);
+  return hash.digest().readUInt32BE().toString(36).padStart(4, "0").slice(-4);
+}
+
+async function build({ run, program, temporary }: FastContext, snapshot: string): Promise<void> {
+  const script = posix.join(program.folder, "snapshot.cjs");
+  const args = [...SNAPSHOT_FLAGS, snapshot, "--build-snapshot", script];
+  await run(program.node, args, BUILD_TIMEOUT, { ...BIN, TMPDIR: temporary });
+}
+
+/** Both ways in: to a launch, which this is none of, and to the other commands. */
+async function starts({ run, program }: FastContext, node: string, snapshot: string): Promise<boolean> {
+  const ask = (...args: string[]) =>
+    run(node, [...SNAPSHOT_FLAGS, snapshot, "mcp-secrets", ...args], PROOF_TIMEOUT, BIN);
+  const [launch, version] = await Promise.all([ask("run"), ask("--version")]);
+  return launch.exit === EXIT.usage && version.exit === 0 && version.stdout.trim() === program.version;
+}
