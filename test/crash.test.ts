@@ -20,7 +20,7 @@ import {
  * each: the config is the old or the new bytes, every reference in it resolves, no plaintext lies anywhere, and the
  * same command again heals. `npm test` samples the operations; `npm run test:long` takes each.
  */
-const STEP = LONG ? 1 : 5;
+const STEP = LONG ? 1 : 7;
 const TEMPORARY = ".mcp-secrets-tmp-";
 const KILL_AT = resolve(import.meta.dirname, "helpers/kill-at.cjs");
 
@@ -86,7 +86,7 @@ const SCENARIOS: readonly Scenario[] = [
 for (const scenario of SCENARIOS) {
   test(
     `${scenario.name} survives a kill at every file operation`,
-    { timeout: LONG ? 1_800_000 : 240_000 },
+    { timeout: LONG ? 1_800_000 : 600_000 },
     async () => {
       using home = makeHome();
       const { states, operations } = await prepare(home, scenario);

@@ -1,5 +1,5 @@
 import type { Context } from "../context.ts";
-import { formatTable, printable } from "../core/table.ts";
+import { formatTable } from "../core/table.ts";
 import { EXIT } from "../errors.ts";
 import { currentVersions } from "./current-versions.ts";
 import { type LeaseNote, listLeaseNotes } from "../launch/lease-journal.ts";
@@ -28,10 +28,6 @@ export async function runPs(context: Context, options: { readonly json?: boolean
         launches.map((launch) => row(launch, current)),
       ),
     );
-    const old = launches.filter(({ refs }) => refs.some((ref) => withCurrent(ref, current).old === true));
-    for (const entry of new Set(old.map((launch) => launch.entry))) {
-      context.terminal.err(`[mcp-secrets] hint: restart ${printable(entry)}: it holds an old value\n`);
-    }
   }
   return EXIT.ok;
 }
@@ -39,10 +35,9 @@ export async function runPs(context: Context, options: { readonly json?: boolean
 type Held = LaunchRecord["refs"][number];
 
 /** What is held, and what the store has now where that is known. */
-function withCurrent(held: Held, current: ReadonlyMap<string, number>): Held & { current?: number; old?: true } {
+function withCurrent(held: Held, current: ReadonlyMap<string, number>): Held & { readonly current?: number } {
   const now = held.version === undefined ? undefined : current.get(held.ref);
-  if (now === undefined) return held;
-  return { ...held, current: now, ...(now !== held.version && { old: true }) };
+  return { ...held, ...(now !== undefined && { current: now }) };
 }
 
 function leasesIn({ stores }: LeaseNote): { readonly store: string; readonly id: string }[] {

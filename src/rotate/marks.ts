@@ -98,6 +98,25 @@ export async function markReplaced(
   });
 }
 
+/** Secrets that lie in another store from now on, with the same values: their marks go with them. */
+export async function moveMarks(
+  place: NotePlace,
+  moves: readonly { readonly from: SecretRef; readonly to: SecretRef }[],
+): Promise<void> {
+  const moved = moves.filter(({ from }) => hasMarks(place, from));
+  if (moved.length === 0) return;
+  await changeNotes(place, KIND, (marks) => {
+    const after = new Map<string, Mark>();
+    for (const [text, mark] of marks) {
+      const to = moved.find(({ from }) => sameSecret(text, from))?.to;
+      const { version: _ofTheOtherStore, ...rest } = mark;
+      if (to === undefined) after.set(text, mark);
+      else after.set(markKey({ ...parseRef(text), store: to.store, path: to.path }), rest);
+    }
+    return after;
+  });
+}
+
 /** The secret was rotated, or somebody said that its old values are dead. True where there was a mark. */
 export async function clearMarks(place: NotePlace, ref: SecretRef): Promise<boolean> {
   if (!hasMarks(place, ref)) return false;

@@ -141,7 +141,10 @@ withServer("what runs with the old value is named, and drains", async ({ server 
   expect(await logsIn(server, { user: "run_a", password: "old-canary-run_a" })).toBe(true);
   await runPs(context, { json: true });
   const { launches } = JSON.parse(taken().out);
-  expect(launches.map((one: { refs: readonly { old?: boolean }[] }) => one.refs[0]?.old)).toEqual([true, undefined]);
+  expect(launches.map(({ refs: [held] }: { refs: [object] }) => held)).toMatchObject([
+    { version: 1, current: 2 },
+    { version: 1 },
+  ]);
   await runRotateStatus(context, {});
   expect(taken()).toMatchObject({
     out: expect.stringContaining("draining"),

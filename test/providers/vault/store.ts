@@ -1,15 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import { openSeal } from "../../../providers/local/seal.ts";
+import { hashOf } from "../../../providers/vault/reading.ts";
 import { open } from "../../../providers/vault/provider.ts";
 import type { StoreOptions } from "../../../src/core/provider.ts";
 import { createFiles } from "../../../src/io/files.ts";
 import { createHttp } from "../../../src/io/http.ts";
 import { createLock } from "../../../src/io/locks.ts";
-import { memoryOf } from "../../helpers/memory.ts";
 import { type OpenBao, ROOT_TOKEN } from "../../servers/openbao.ts";
 
 /** A home for one store, and the provider over it. */
@@ -66,6 +66,11 @@ export function testStore({ settings, options = {} }: StoreSetup): TestStore {
       return path;
     },
   };
+}
+
+/** Where launches of a home share what they read. */
+export function memoryOf(home: string): string {
+  return `/dev/shm/mcp-secrets-${statSync(home).uid}-${hashOf(home).slice(0, 16)}`;
 }
 
 /** A store that logs in with the root token, which lies in its token file. */
