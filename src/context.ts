@@ -56,6 +56,12 @@ export interface Context {
   readonly terminal: Terminal;
   /** Runs a program without a shell for its answer; `timeout` in milliseconds. */
   readonly run: (command: string, args: readonly string[], timeout: number, env?: Environment) => Promise<Answer>;
+  /** As `run`, in just that environment, with `input` on its stdin. */
+  readonly converse: (
+    command: string,
+    args: readonly string[],
+    options: { readonly input: string; readonly timeout: number; readonly env: Environment },
+  ) => Promise<Answer>;
   readonly http: Http;
 }
 
@@ -95,6 +101,10 @@ export function realContext(terminal = realTerminal()): Context {
     run: async (command, args, timeout, programEnv) => {
       const { runProgram } = await import("./io/programs.ts");
       return runProgram(command, args, { timeout, ...(programEnv === undefined ? {} : { env: programEnv }) });
+    },
+    converse: async (command, args, options) => {
+      const { runProgram } = await import("./io/programs.ts");
+      return runProgram(command, args, options);
     },
     http: async (call) => {
       const { createHttp } = await import("./io/http.ts");

@@ -63,9 +63,18 @@ export async function openTarget(world: World, secret: RotatedSecret): Promise<T
     random: randomBytes,
     http: context.http,
     readFile: (path) => readUserFile(context, path),
+    converse: (program, args, { env, ...more }) =>
+      context.converse(program, args, { ...more, env: { ...plainEnvironment(context), ...env } }),
     native: secret.target === "native" ? provider.rotation?.(secret.ref.path, secret.settings) : undefined,
   });
 }
+
+/** What any program needs, and nothing that a store or a cloud is logged in with. */
+function plainEnvironment({ env }: Context): Record<string, string> {
+  return Object.fromEntries(PLAIN.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+}
+
+const PLAIN = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "SystemRoot", "TEMP", "USERPROFILE"];
 
 function loadTarget({ ref, target }: RotatedSecret): Promise<TargetModule> {
   const load = Object.entries(targets).find(([name]) => name === target)?.[1];

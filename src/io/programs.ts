@@ -12,12 +12,14 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Milliseconds. */
   readonly timeout: number;
+  /** For its stdin; it has none where this is absent. */
+  readonly input?: string;
 }
 
-/** Runs a program without a shell and without input, and returns what it said. Never throws for how it ended. */
+/** Runs a program without a shell, and returns what it said. Never throws for how it ended. */
 export async function runProgram(command: string, args: readonly string[], options: RunOptions): Promise<Answer> {
   const { stdout, stderr, exitCode } = await execa(command, args, {
-    stdin: "ignore",
+    ...(options.input === undefined ? { stdin: "ignore" } : { input: options.input }),
     reject: false,
     timeout: options.timeout,
     maxBuffer: 4 * 1024 * 1024,

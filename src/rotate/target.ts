@@ -125,7 +125,24 @@ export interface TargetOptions {
   readonly readFile: (path: string) => Uint8Array;
   /** What the secret's own store can do by itself; undefined where it cannot. For the target `native`. */
   readonly native: NativeRotation | undefined;
+  /** For the target `command`: runs a program of the user's. */
+  readonly converse?: Converse;
 }
+
+/**
+ * Runs a program without a shell, with `input` on its stdin and no more of our environment than any program needs, and
+ * returns what it said. Never throws for how it ended; `exit` is undefined where it was killed or took too long.
+ */
+export type Converse = (
+  program: string,
+  args: readonly string[],
+  options: {
+    readonly input: string;
+    /** Milliseconds. */
+    readonly timeout: number;
+    readonly env: Readonly<Record<string, string>>;
+  },
+) => Promise<{ readonly stdout: string; readonly exit: number | undefined }>;
 
 /** What each file in `targets/` exports; loaded only for a secret that names it. */
 export interface TargetModule {

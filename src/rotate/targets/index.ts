@@ -3,6 +3,7 @@ import type { TargetModule } from "../target.ts";
 /** The targets by the names that `config.jsonc` knows; each is loaded only for a secret that names it. */
 export const targets = {
   "aws-iam": () => import("./aws-iam.ts"),
+  command: () => import("./command.ts"),
   human: () => import("./human.ts"),
   native: () => import("./native.ts"),
   vendor: () => import("./vendor.ts"),
