@@ -17,7 +17,7 @@ import { type ConfigPlan, makePlan, type Plan, type PlannedEntry } from "../migr
 import { knownAfter } from "../migrate/relocate.ts";
 import { type ConfigReport, outcomeText, planTable, reportJson, reportsOf } from "../migrate/report.ts";
 import { storeSecrets } from "../migrate/store.ts";
-import { type Exposure, type MarkPlace, markExposed, markKey } from "../rotate/marks.ts";
+import { type Exposure, type MarkPlace, markExposed, markKey, moveMarks } from "../rotate/marks.ts";
 import { confirm } from "./confirm.ts";
 import { type Gathered, gather, type Selection } from "./gather.ts";
 import { copiesLeft, plannedCopies, tellKept, tellMoved, tellOld } from "./moved.ts";
@@ -138,6 +138,7 @@ async function write(context: Context, prepared: Prepared): Promise<readonly Con
     await settleJournal(context.files, journal);
     await installLauncher(context);
     await copyMoves(context, prepared.moves);
+    await moveMarks(context, prepared.moves.relocations);
     await store(context, prepared);
     const seal = await openSeal(context);
     const done: ConfigReport[] = [];
@@ -280,6 +281,6 @@ function finish(
 
 function nextStep(done: readonly ConfigReport[]): string {
   const plaintext = done.some(({ plan }) => plan?.findings.some(({ reference }) => reference !== undefined));
-  const rotate = "; then mcp-secrets rotate --exposed: what was in plaintext counts as known";
-  return `restart the client${plaintext ? rotate : ", which has the old references until then"}`;
+  const issuers = "; then mcp-secrets rotate --exposed: what was in plaintext counts as known";
+  return `restart the client${plaintext ? issuers : ", which has the old references until then"}`;
 }
