@@ -106,7 +106,7 @@ test.each([
     }
     // The last steps may not come: what is left to do at the end depends on who is faster.
     const kills = ends.filter((signal) => signal === "SIGKILL").length;
-    expect(kills).toBeGreaterThan(ends.length * 0.7);
+    expect(kills).toBeGreaterThanOrEqual(ends.length * (LONG ? 0.7 : 0.5));
     process.stdout.write(
       `${name}: killed at ${kills} of ${steps} steps, all gone after ${Math.round(slowest)} ms at most\n`,
     );
