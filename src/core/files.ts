@@ -37,6 +37,8 @@ export interface Files {
   writePrivate(path: string, data: Buffer | string): Promise<void>;
   /** As `writePrivate`, and the owner may run it. */
   writeProgram(path: string, data: Buffer | string): Promise<void>;
+  /** Replaces or creates a private program with the bytes of another file: all or nothing, durable. */
+  copyProgram(from: string, to: string): Promise<void>;
   /** Another name for the same file, durable; false, and nothing changed, where the system does not give it one. */
   link(from: string, to: string): Promise<boolean>;
   /** Creates a private file, durable; false, and nothing changed, where the name is taken. */

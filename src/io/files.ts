@@ -2,6 +2,7 @@ import * as nodeFs from "node:fs";
 import { dirname, join } from "node:path";
 import type { FileIdentity, Files } from "../core/files.ts";
 import { systemCode } from "../errors.ts";
+import { groupByFolder } from "./flush.ts";
 
 /** The part of `node:fs` that is used: tests pass one that fails at its k-th call. */
 export type FileSystem = Pick<
@@ -9,6 +10,7 @@ export type FileSystem = Pick<
   | "appendFileSync"
   | "chmodSync"
   | "closeSync"
+  | "copyFileSync"
   | "fchmodSync"
   | "fchownSync"
   | "fstatSync"
@@ -83,6 +85,16 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
     }
   });
 
+  async function finish(path: string, mode: number): Promise<void> {
+    const fd = fs.openSync(path, "r+");
+    try {
+      fs.fchmodSync(fd, mode);
+      await flush(fs, fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
   /** Puts a temporary file into its place; it is gone where that fails, or where `put` decides otherwise. */
   async function place(temporary: string, path: string, put: () => boolean): Promise<boolean> {
     let placed = false;
@@ -129,6 +141,22 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
     writePrivate: (path, data) => writeOver(path, data, PRIVATE_FILE),
 
     writeProgram: (path, data) => writeOver(path, data, PRIVATE_PROGRAM),
+
+    async copyProgram(from, to) {
+      const temporary = temporaryFor(to);
+      try {
+        // By the kernel, whose cache then holds single pages: of what we write ourselves it maps far more than is used.
+        fs.copyFileSync(from, temporary, nodeFs.constants.COPYFILE_EXCL);
+        await finish(temporary, PRIVATE_PROGRAM);
+      } catch (error) {
+        removeQuietly(fs, temporary);
+        throw error;
+      }
+      await place(temporary, to, () => {
+        renameOver(fs, temporary, to, platform);
+        return true;
+      });
+    },
 
     async link(from, to) {
       try {
@@ -233,35 +261,6 @@ function writeAll(fs: FileSystem, fd: number, data: Buffer): void {
 
 function flush(fs: FileSystem, fd: number): Promise<void> {
   return new Promise((resolve, reject) => fs.fsync(fd, (error) => (error ? reject(error) : resolve())));
-}
-
-/**
- * Makes one flush of a folder do for all that were asked for while the one before it ran: 64 writers that fill one
- * folder then wait for a third less (measured on ext4).
- */
-function groupByFolder(flushNow: (path: string) => Promise<void>): (path: string) => Promise<void> {
-  const running = new Map<string, Promise<void>>();
-  const next = new Map<string, Promise<void>>();
-  const start = (path: string): Promise<void> => {
-    const flushed = flushNow(path).finally(() => running.delete(path));
-    running.set(path, flushed);
-    return flushed;
-  };
-  return (path) => {
-    const current = running.get(path);
-    if (current === undefined) return start(path);
-    // One that runs may have begun before the change that is to be made durable.
-    const follower =
-      next.get(path) ??
-      current
-        .catch(() => {})
-        .then(() => {
-          next.delete(path);
-          return start(path);
-        });
-    next.set(path, follower);
-    return follower;
-  };
 }
 
 /**

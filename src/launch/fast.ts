@@ -61,7 +61,7 @@ export async function installFastStart(context: FastContext): Promise<void> {
   if (fast === undefined || installedFastStart(context) !== undefined) return;
   const { files, program } = context;
   files.makePrivateDir(posix.dirname(fast.node));
-  if (!(await takeReady(context, fast.node))) await files.writeProgram(fast.node, files.read(program.node));
+  if (!(await takeReady(context, fast.node))) await files.copyProgram(program.node, fast.node);
   if (await takeReady(context, fast.snapshot)) return;
   const made = `${fast.snapshot}.${context.random()}`;
   try {

@@ -7,7 +7,7 @@
  * each behind its length, all numbers in 64 bits, up to the end. Found is only what is so to the last byte.
  */
 const LATER =
-  /^(?:https?|_http_\w+|tls|_tls_\w+|dns|zlib|os|internal\/(?:tls|dns|http|fs)\/?[\w/-]*|internal\/(?:freelist|blocklist|socketaddress))$/;
+  /^(?:https?|_http_(?:agent|client|common|incoming|outgoing)|tls|_tls_\w+|internal\/(?:tls\/secure-context|http|freelist))$/;
 const NAME = /^[\w/.-]{2,100}$/;
 const LEAST_MODULES = 50;
 const MOST_MODULES = 2000;

@@ -19,15 +19,7 @@ function blobOf(heap: Uint8Array, modules: readonly Buffer[]): Buffer {
   return Buffer.concat([Buffer.from(heap), count, ...modules]);
 }
 
-const NETWORK = [
-  "http",
-  "https",
-  "_http_client",
-  "_tls_wrap",
-  "tls",
-  "internal/tls/secure-context",
-  "internal/dns/utils",
-];
+const NETWORK = ["http", "https", "_http_client", "_tls_wrap", "tls", "internal/tls/secure-context"];
 const name = fc.stringMatching(/^internal\/[a-z]{3,12}$/).filter((text) => !/^internal\/(tls|dns|http|fs)/.test(text));
 const other = fc.array(fc.tuple(name, fc.uint8Array()), { minLength: 50, maxLength: 80 });
 
