@@ -32,7 +32,9 @@ async function setUp(home: Home, { port }: Postgres, secret: string, settings: o
   const target = { target: "postgresql", host: "127.0.0.1", port, database: "postgres" };
   const rule = { ...target, admin: "mcp-secret://local/db/admin", ...settings };
   mkdirSync(join(home.home, ".mcp-secrets"), { recursive: true });
-  writeFileSync(join(home.home, ".mcp-secrets", "config.jsonc"), JSON.stringify({ rotation: { [secret]: rule } }));
+  // Launches start nothing: what they start may end a rotation just before the test does, which then begins the next one.
+  const rotation = { trigger: "cron", [secret]: rule };
+  writeFileSync(join(home.home, ".mcp-secrets", "config.jsonc"), JSON.stringify({ rotation }));
 }
 
 /** Writes a config, migrates it and gives its entries as a client reads them then. */
