@@ -143,6 +143,8 @@ export function whyLeft(entry: Entry, found: readonly Finding[]): string | undef
     return `no secret may be delivered to ${refused.name}: it ${whyNoSecret(refused.name) ?? ""}`;
   }
   const texts = [...wordsOf(entry), ...entry.env].filter(({ pointer }) => pointers.has(pointer));
+  if (texts.some(({ text, literal }) => literal !== undefined && literal !== text))
+    return "it is a number that clients hand on in more than one spelling: put it in quotes first";
   const odd = texts.some(({ text }) => !isStartable(text));
   return odd ? "a value holds a character that no program can be started with" : undefined;
 }

@@ -4,7 +4,7 @@ import { jsonc } from "../../src/clients/jsonc.ts";
 import { detect } from "../../src/detect/detect.ts";
 import { substitute } from "../../src/launch/substitute.ts";
 import { refKey } from "../../src/launch/references.ts";
-import { makePlan } from "../../src/migrate/plan.ts";
+import { makePlan, whyLeft } from "../../src/migrate/plan.ts";
 import { unwrap } from "../../src/migrate/wrapper.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { LAUNCHER } from "./configs.ts";
@@ -106,6 +106,19 @@ describe("what cannot be launched is left, with the reason", () => {
   it("a secret in a variable that decides what runs", () => {
     const { left } = starts({ command: "x", env: { NODE_OPTIONS: "--import https://h/?token=q7Rt2LmZx94KvBn1Yc8W" } });
     expect(left).toEqual([expect.stringMatching(/NODE_OPTIONS/)]);
+  });
+
+  it("a number that clients spell in more than one way", () => {
+    const servers = (number: string) =>
+      `{"mcpServers": {"s": {"command": "x", "env": {"API_TOKEN": ${number}, "A_SECRET": "q7Rt2LmZx94KvBn1Yc8W"}}}}`;
+    const left = (text: string) => {
+      const entries = jsonc.parse(Buffer.from(text), ["mcpServers"]).entries;
+      return entries.flatMap((entry) => whyLeft(entry, detect(entry)) ?? []);
+    };
+    expect(left(servers("98237498237412"))).toEqual([]);
+    for (const number of ["98237498237412.0", "9823749823741298237", "9.8237498237412e13"]) {
+      expect(left(servers(number))).toEqual([expect.stringMatching(/number.*quotes/)]);
+    }
   });
 
   it("a container's variable of that kind stays in the arguments", () => {
