@@ -37,7 +37,7 @@ export function open(options: ProviderOptions): Required<Pick<Provider, Capabili
   return {
     resolve: async (refs) => resolve(store, refs),
     put: async (path, fields, { ifVersion }) => writing(store, path, () => put(store, path, fields, ifVersion)),
-    putAll: async (secrets, stored) => putAll(store, secrets, stored),
+    putAll: async (secrets, done) => putAll(store, secrets, done),
     list: async () => (await everything(store)).flatMap(({ path, loaded }) => summaryIfThere(path, loaded) ?? []),
     readAll: async () => (await everything(store)).flatMap(({ path, loaded }) => valuesOf(path, loaded)),
     describe: async (path) => summaryOf(path, load(store, path)),
@@ -86,9 +86,13 @@ async function put(store: LocalStore, path: string, fields: Fields, ifVersion: n
   });
 }
 
-async function putAll(store: LocalStore, secrets: readonly NewSecret[], stored: () => void): Promise<void> {
+async function putAll(
+  store: LocalStore,
+  secrets: readonly NewSecret[],
+  done: (path: string, made: boolean) => void,
+): Promise<void> {
   const documents = secrets.map((secret) => firstVersion(store, secret));
-  await createEach(store, documents, stored);
+  await createEach(store, documents, done);
 }
 
 function firstVersion(store: LocalStore, { path, fields }: NewSecret): SecretDocument {

@@ -29,13 +29,13 @@ export async function loadEach(store: LocalStore, paths: readonly string[]): Pro
 }
 
 /**
- * Makes the file of each document, durable, where its secret does not exist; `stored` is called after each.
+ * Makes the file of each document, durable, where its secret does not exist; `done` is called after each.
  * @throws UserError cannot-write; others may have been made
  */
 export async function createEach(
   store: LocalStore,
   documents: readonly SecretDocument[],
-  stored: () => void,
+  done: (path: string, made: boolean) => void,
 ): Promise<void> {
   const crew = await crewFor(documents.length, store.threads);
   await inParallel(batches(documents), async (batch) => {
@@ -45,8 +45,7 @@ export async function createEach(
     const files = batch.map(({ path }, at) => ({ path, bytes: sealed[at] }));
     await inParallel(files, async ({ path, bytes }) => {
       if (bytes === undefined) throw new Error("a document that was not sealed");
-      await writing(store, path, () => createFile(store, path, bytes));
-      stored();
+      done(path, await writing(store, path, () => createFile(store, path, bytes)));
     });
   });
 }

@@ -14,6 +14,7 @@ import { Journal } from "../migrate/journal.ts";
 import { movedSecrets, withMoves } from "../migrate/move.ts";
 import { moveTable } from "../migrate/move-report.ts";
 import { type ConfigPlan, makePlan, type Plan, type PlannedEntry } from "../migrate/plan.ts";
+import type { PlannedSecret } from "../migrate/places.ts";
 import { knownAfter } from "../migrate/relocate.ts";
 import { type ConfigReport, outcomeText, planTable, reportJson, reportsOf } from "../migrate/report.ts";
 import { storeSecrets } from "../migrate/store.ts";
@@ -23,7 +24,9 @@ import { type Gathered, gather, type Selection } from "./gather.ts";
 import { copiesLeft, plannedCopies, tellKept, tellMoved, tellOld } from "./moved.ts";
 import type { OldCopy } from "./old-copies.ts";
 import { copyMoves, giveWord, type MoveOptions, type Moves, prepareMoves, takeWordBack } from "./move.ts";
+import { refusals, withoutRefused } from "./refusals.ts";
 import { offerSample } from "./sample.ts";
+import { dropUnused, unusedSecrets } from "./unused-secrets.ts";
 import { defaultStore, openSeal, openStore } from "../stores.ts";
 
 /** `store` is the default one where none is named; only one that is named takes secrets from other stores. */
@@ -131,35 +134,60 @@ function lockPath({ home }: Context): string {
   return join(home, "journal", "migrate.lock");
 }
 
-/** Stores every secret first; then each config moves, or stays as it is, on its own. */
+/** What cannot be written is known first; then every secret is stored, and each config moves, or stays as it is. */
 async function write(context: Context, prepared: Prepared): Promise<readonly ConfigReport[]> {
+  const refused = refusals(context, prepared.plan.configs, prepared.configs);
+  const work = withoutRefused(prepared, refused);
+  const planned = reportsOf(prepared.plan, prepared, "planned").map((report): ConfigReport => {
+    const error = refused.get(report.path);
+    return error === undefined ? report : { ...report, status: "failed", error };
+  });
+  if (!planned.some(({ status }) => status === "planned")) return planned;
   const reports = await context.lock(lockPath(context), async () => {
     const journal = new Journal(context.files, context.home);
     await settleJournal(context.files, journal);
     await installLauncher(context);
-    await copyMoves(context, prepared.moves);
-    await moveMarks(context, prepared.moves.relocations);
-    await store(context, prepared);
-    const seal = await openSeal(context);
-    const done: ConfigReport[] = [];
-    for (const report of reportsOf(prepared.plan, prepared, "planned")) {
-      done.push(await writeOne(context, { journal, seal }, prepared, report));
-    }
-    return done;
+    await copyMoves(context, work.moves);
+    await moveMarks(context, work.moves.relocations);
+    return rewrite(context, journal, work, planned);
   });
   return lookAgain(context, prepared, reports);
 }
 
-async function store(context: Context, { provider, plan }: Prepared): Promise<void> {
+async function rewrite(
+  context: Context,
+  journal: Journal,
+  work: Prepared,
+  planned: readonly ConfigReport[],
+): Promise<readonly ConfigReport[]> {
+  const made: PlannedSecret[] = [];
+  try {
+    await store(context, work, made);
+    const seal = await openSeal(context);
+    const done: ConfigReport[] = [];
+    for (const report of planned) {
+      done.push(report.status === "planned" ? await writeOne(context, { journal, seal }, work, report) : report);
+    }
+    return done;
+  } finally {
+    await dropUnused(context, work.provider, unusedSecrets(context, made, work.plan.configs, work.configs));
+  }
+}
+
+/** `made` gets what is stored now. */
+async function store(context: Context, { provider, plan }: Prepared, made: PlannedSecret[]): Promise<void> {
   const request = { deadline: context.now() + STORE_DEADLINE };
   const total = plan.secrets.filter(({ known }) => !known).length;
-  const { stored, readBack } = await storeSecrets(provider, plan.secrets, request, (done) => {
+  let count = 0;
+  const readBack = await storeSecrets(provider, plan.secrets, request, (secret, isNew) => {
+    count += 1;
+    if (isNew) made.push(secret);
     if (context.terminal.errIsTty)
-      context.terminal.err(`\rstored ${done} of ${total} secrets${done === total ? "\n" : ""}`);
+      context.terminal.err(`\rstored ${count} of ${total} secrets${count === total ? "\n" : ""}`);
   });
   await markExposed(context, exposuresOf(context, plan, readBack), context.now());
-  if (stored.length === 0) return;
-  appendAudit(context, { event: "stored", outcome: "ok", refs: stored.map(({ ref }) => formatRef(ref)) });
+  if (made.length === 0) return;
+  appendAudit(context, { event: "stored", outcome: "ok", refs: made.map(({ ref }) => formatRef(ref)) });
 }
 
 /** What was in plaintext counts as known to others until it is rotated, wherever it lies now. */

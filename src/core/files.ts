@@ -58,6 +58,11 @@ export interface Files {
   /** Removes a folder where it is empty; no error otherwise. */
   removeEmptyDir(path: string): void;
   /**
+   * Throws what `replace` with so many bytes would, as far as that can be known without a write: a folder that is not
+   * ours to write, a file there that only its owner may replace, no room.
+   */
+  checkReplace(path: string, size: number): void;
+  /**
    * Replaces the bytes of somebody else's file: same folder, random temporary name, mode and owner kept, durable, links
    * in the path followed. Nothing is done where the file does not hold `expected`, looked at once more just before the
    * rename.

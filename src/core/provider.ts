@@ -158,10 +158,10 @@ export interface Provider {
   ): Promise<number>;
   /**
    * A `put` of each secret with `ifVersion` 0, where the store does many faster than one after another: a path that
-   * exists is left as it is. `stored` is called whenever one more is done.
+   * exists is left as it is. `done` is called with the path of each, and whether it is `made` now.
    * @throws UserError cannot-write where the system refuses one; others may be stored
    */
-  putAll?(secrets: readonly NewSecret[], stored: () => void): Promise<void>;
+  putAll?(secrets: readonly NewSecret[], done: (path: string, made: boolean) => void): Promise<void>;
   /** Every secret of the store, in the order of their paths. */
   list?(): Promise<readonly SecretSummary[]>;
   /**

@@ -7,6 +7,7 @@ import { groupByFolder } from "./flush.ts";
 /** The part of `node:fs` that is used: tests pass one that fails at its k-th call. */
 export type FileSystem = Pick<
   typeof nodeFs,
+  | "accessSync"
   | "appendFileSync"
   | "chmodSync"
   | "closeSync"
@@ -25,6 +26,7 @@ export type FileSystem = Pick<
   | "renameSync"
   | "rmdirSync"
   | "statSync"
+  | "statfsSync"
   | "unlinkSync"
   | "writeSync"
 > & { readonly fsync: (fd: number, done: (error: Error | null) => void) => void };
@@ -226,6 +228,15 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
       }
     },
 
+    checkReplace(path, size) {
+      const target = fs.realpathSync(path);
+      const folder = dirname(target);
+      fs.accessSync(folder, nodeFs.constants.W_OK | nodeFs.constants.X_OK);
+      if (platform !== "win32" && isKept(fs, folder, target)) throw refusal("EPERM", "the folder is sticky", folder);
+      const { blocks, bfree, bsize } = fs.statfsSync(folder);
+      if (blocks > 0 && bfree * bsize < size) throw refusal("ENOSPC", "no space left on device", folder);
+    },
+
     async replace(path, data, expected) {
       const target = fs.realpathSync(path);
       const temporary = temporaryFor(target);
@@ -252,6 +263,17 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
     },
   };
   return files;
+}
+
+/** In a sticky folder a file is renamed over by its owner and that of the folder only, rename(2). */
+function isKept(fs: FileSystem, folder: string, file: string): boolean {
+  const uid = process.getuid?.() ?? 0;
+  const owner = identityOf(fs.statSync(folder, { bigint: true }));
+  return uid !== 0 && (owner.mode & 0o1000) !== 0 && ![owner.uid, fs.statSync(file).uid].includes(uid);
+}
+
+function refusal(code: string, what: string, path: string): Error {
+  return Object.assign(new Error(`${code}: ${what}, '${path}'`), { code, path });
 }
 
 /** One `write` may be short (a full disk): goes on until all is written or the system says why not. */

@@ -25,8 +25,8 @@ export interface ApplyPorts {
  */
 export async function applyConfig(plan: ConfigPlan, bytes: Buffer, ports: ApplyPorts): Promise<void> {
   const { files, journal } = ports;
-  checkLinks(plan.path, files);
   const rewritten = ports.format.edit(bytes, plan.edits);
+  checkWritable(plan.path, rewritten.length, files);
   const config = files.realpath(plan.path);
   const migration = newMigration({
     id: migrationId(ports.now(), ports.random()),
@@ -52,6 +52,19 @@ export async function applyConfig(plan: ConfigPlan, bytes: Buffer, ports: ApplyP
   }
   if (!files.read(config).equals(rewritten)) throw changed(plan.path);
   await journal.write({ ...migration, state: "done" });
+}
+
+/**
+ * What can be known before anything is written: the config can be replaced by so many bytes.
+ * @throws UserError cannot-write
+ */
+export function checkWritable(path: string, size: number, files: Files): void {
+  checkLinks(path, files);
+  try {
+    files.checkReplace(path, size);
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
 }
 
 /** A rename gives the new bytes to one name: the others would keep the plaintext. */
@@ -94,16 +107,21 @@ function foldersOf(migrations: readonly Migration[]): string[] {
 /** Replaces a config, and says in the words of the product why it could not be. */
 export async function replaceConfig(path: string, data: Buffer, expected: Buffer, files: Files): Promise<void> {
   const replaced = await files.replace(path, data, expected).catch((error: unknown) => {
-    throw new UserError("cannot-write", `cannot write ${path}: ${error instanceof Error ? error.message : ""}`, {
-      hint: `check the permissions and the free space of ${dirname(path)}, then run the command again`,
-      cause: error,
-    });
+    throw cannotWrite(path, error);
   });
   if (!replaced.done) throw changed(path);
   if (replaced.lost === undefined) return;
   // Somebody wrote in the moment of the rename: their bytes go back, and the plan is made again for them.
   await files.replace(path, replaced.lost, data);
   throw changed(path);
+}
+
+/** In the words of the product. */
+export function cannotWrite(path: string, error: unknown): UserError {
+  return new UserError("cannot-write", `cannot write ${path}: ${error instanceof Error ? error.message : ""}`, {
+    hint: `check the permissions and the free space of ${dirname(path)}, then run the command again`,
+    cause: error,
+  });
 }
 
 function changed(path: string): UserError {

@@ -87,8 +87,13 @@ export interface Plan {
 export function makePlan(inputs: readonly PlanInput[], known: readonly KnownSecret[], options: PlanOptions): Plan {
   const places = new Places(known, options);
   const configs = inputs.map((input) => planConfig(input, places, options.launcher));
+  return planOf(configs, places.planned());
+}
+
+/** The plan for `configs`, with those of `secrets` that they name. */
+export function planOf(configs: readonly ConfigPlan[], secrets: readonly PlannedSecret[]): Plan {
   const used = new Set(configs.flatMap(({ findings }) => findings.map(({ reference }) => reference)));
-  return { configs, secrets: places.planned().filter(({ ref }) => used.has(ref)) };
+  return { configs, secrets: secrets.filter(({ ref }) => used.has(ref)) };
 }
 
 /** What the planning of one config goes by. */

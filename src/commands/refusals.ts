@@ -1,0 +1,48 @@
+import type { Context } from "../context.ts";
+import { formatRef } from "../core/ref.ts";
+import { UserError } from "../errors.ts";
+import { checkWritable } from "../migrate/apply.ts";
+import { secretOf } from "../migrate/move.ts";
+import { type ConfigPlan, type Plan, planOf } from "../migrate/plan.ts";
+import type { ReadConfig } from "../migrate/read.ts";
+import type { Moves } from "./move.ts";
+
+/** Of the configs of a plan, those that could not be written, by path: nothing of theirs is stored. */
+export function refusals(
+  { files }: Context,
+  plans: readonly ConfigPlan[],
+  configs: readonly ReadConfig[],
+): ReadonlyMap<string, UserError> {
+  const refused = new Map<string, UserError>();
+  for (const { path, edits } of plans) {
+    const read = configs.find(({ place }) => place.path === path);
+    if (read === undefined || edits.length === 0) continue;
+    try {
+      checkWritable(path, read.place.row.format.edit(read.bytes, edits).length, files);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      refused.set(path, error);
+    }
+  }
+  return refused;
+}
+
+/** What of a plan is carried out, and of its moves between stores, where some configs are refused. */
+export function withoutRefused<Work extends { readonly plan: Plan; readonly moves: Moves }>(
+  work: Work,
+  refused: ReadonlyMap<string, UserError>,
+): Work {
+  if (refused.size === 0) return work;
+  const plan = planOf(
+    work.plan.configs.filter(({ path }) => !refused.has(path)),
+    work.plan.secrets,
+  );
+  const used = new Set(
+    plan.configs.flatMap(({ findings, moves = [] }) => [
+      ...findings.flatMap(({ reference }) => (reference === undefined ? [] : [secretOf(reference)])),
+      ...moves.flatMap(({ to }) => (to === undefined ? [] : [secretOf(to)])),
+    ]),
+  );
+  const relocations = work.moves.relocations.filter(({ to }) => used.has(formatRef(to)));
+  return { ...work, plan, moves: { ...work.moves, relocations } };
+}
