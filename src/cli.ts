@@ -278,11 +278,15 @@ function usageError({ message }: CommanderError, [first = ""]: readonly string[]
 /** What the system refused, where no command has better words for it. */
 function systemError(error: unknown, system: string): UserError {
   const path = error instanceof Error && "path" in error && typeof error.path === "string" ? error.path : undefined;
+  const look = NO_ROOM.has(system) ? "df -h" : "ls -ld";
   return new UserError("cannot-write", `the system refuses ${path ?? "a file"}: ${system}`, {
-    hint: path === undefined ? "mcp-secrets doctor" : `ls -ld ${path}`,
+    hint: path === undefined ? "mcp-secrets doctor" : `${look} ${path}`,
     cause: error,
   });
 }
+
+/** What making room mends. */
+const NO_ROOM: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
 
 function bugError(error: unknown, words: readonly string[]): UserError {
   const lines = words.includes("--json") ? "what it prints without --json" : "the lines above";

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import type { FileIdentity, Files } from "../core/files.ts";
 import { systemCode } from "../errors.ts";
 import { groupByFolder } from "./flush.ts";
+import { checkReplace, withFolder } from "./replaceable.ts";
 
 /** The part of `node:fs` that is used: tests pass one that fails at its k-th call. */
 export type FileSystem = Pick<
@@ -50,7 +51,7 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
 
   /** Opens with O_EXCL, which never follows a link, and takes the file away again if anything fails. */
   async function writeNew(path: string, data: Buffer | string, ready: (fd: number) => void, durable: boolean) {
-    const fd = fs.openSync(path, "wx", PRIVATE_FILE);
+    const fd = openNew(fs, path);
     try {
       try {
         writeAll(fs, fd, typeof data === "string" ? Buffer.from(data) : data);
@@ -61,7 +62,7 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
       }
     } catch (error) {
       removeQuietly(fs, path);
-      throw error;
+      throw withFolder(error, dirname(path));
     }
   }
 
@@ -228,14 +229,7 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
       }
     },
 
-    checkReplace(path, size) {
-      const target = fs.realpathSync(path);
-      const folder = dirname(target);
-      fs.accessSync(folder, nodeFs.constants.W_OK | nodeFs.constants.X_OK);
-      if (platform !== "win32" && isKept(fs, folder, target)) throw refusal("EPERM", "the folder is sticky", folder);
-      const { blocks, bfree, bsize } = fs.statfsSync(folder);
-      if (blocks > 0 && bfree * bsize < size) throw refusal("ENOSPC", "no space left on device", folder);
-    },
+    checkReplace: (path, size) => checkReplace(fs, platform, path, size),
 
     async replace(path, data, expected) {
       const target = fs.realpathSync(path);
@@ -265,15 +259,12 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
   return files;
 }
 
-/** In a sticky folder a file is renamed over by its owner and that of the folder only, rename(2). */
-function isKept(fs: FileSystem, folder: string, file: string): boolean {
-  const uid = process.getuid?.() ?? 0;
-  const owner = identityOf(fs.statSync(folder, { bigint: true }));
-  return uid !== 0 && (owner.mode & 0o1000) !== 0 && ![owner.uid, fs.statSync(file).uid].includes(uid);
-}
-
-function refusal(code: string, what: string, path: string): Error {
-  return Object.assign(new Error(`${code}: ${what}, '${path}'`), { code, path });
+function openNew(fs: FileSystem, path: string): number {
+  try {
+    return fs.openSync(path, "wx", PRIVATE_FILE);
+  } catch (error) {
+    throw withFolder(error, dirname(path));
+  }
 }
 
 /** One `write` may be short (a full disk): goes on until all is written or the system says why not. */
