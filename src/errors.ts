@@ -94,7 +94,7 @@ const exitOf: Record<ErrorCode, number> = {
   "unsafe-environment": EXIT.notApproved,
   refused: EXIT.refused,
   locked: EXIT.tryLater,
-  "not-restorable": EXIT.tryLater,
+  "not-restorable": EXIT.unavailable,
   "some-failed": EXIT.findings,
   "target-unreachable": EXIT.tryLater,
   "target-refused": EXIT.refused,

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { appendAudit } from "../audit/log.ts";
-import { locateConfigs, placeOf } from "../clients/locate.ts";
 import type { ClientRow } from "../clients/table.ts";
 import type { Context } from "../context.ts";
 import type { Seal } from "../core/seal.ts";
@@ -8,13 +7,14 @@ import { formatTable, printable } from "../core/table.ts";
 import { told } from "../core/told.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { renewApprovals } from "../launch/approvals.ts";
-import { isUnsettled, replaceConfig, settleJournal } from "../migrate/apply.ts";
+import { createConfig, isUnsettled, replaceConfig, settleJournal } from "../migrate/apply.ts";
 import { Journal, type Migration } from "../migrate/journal.ts";
 import { errorJson } from "../migrate/report.ts";
 import { type Restored, undoAll } from "../migrate/restore.ts";
 import { openSeal } from "../stores.ts";
 import { confirm } from "./confirm.ts";
 import { type Differences, differences } from "./differences.ts";
+import { checkServers, type RestoreTarget, restoreTargets } from "./restore-targets.ts";
 import { restoredWords } from "./restored-words.ts";
 
 export interface RestoreOptions {
@@ -31,7 +31,11 @@ interface Restoring extends Differences {
   readonly config: string;
   readonly row: ClientRow;
   readonly current: Buffer;
+  /** True where the file is gone, and is made again. */
+  readonly missing: boolean;
+  /** Newest first. */
   readonly migrations: readonly Migration[];
+  readonly was?: string;
   readonly undone?: Restored;
   readonly error?: UserError;
 }
@@ -44,9 +48,13 @@ export async function runRestore(context: Context, options: RestoreOptions): Pro
   if (touches && isUnsettled(context.files, journal)) await locked(() => settleJournal(context.files, journal));
   const { migrations, problems } = journal.read();
   for (const wrong of problems) tell(context, "warning", wrong);
-  const open = selected(context, migrations, options.config);
-  if (options.list === true) return list(context, open, options.json === true);
-  const plans = await plan(context, journal, open, options);
+  const targets = restoreTargets(context, migrations, options.config);
+  checkServers(targets, options.server);
+  if (options.list === true) {
+    const open = targets.flatMap((target) => target.migrations);
+    return list(context, open, options.json === true);
+  }
+  const plans = await plan(context, journal, targets, options);
   if (options.json !== true) show(context, plans);
   if (touches && plans.some(({ undone }) => (undone?.servers.length ?? 0) > 0)) {
     const question = "write these configs back, with their secrets in plaintext? [y/N] ";
@@ -65,47 +73,23 @@ function exitOf(plans: readonly Restoring[]): number {
   return failed?.exit ?? (left ? EXIT.tryLater : EXIT.ok);
 }
 
-/** Migrations that were not undone yet, of the configs named, or of all. */
-function selected(context: Context, migrations: readonly Migration[], configs?: readonly string[]): Migration[] {
-  const open = migrations.filter(({ state }) => state !== "restored");
-  if (configs === undefined) return open;
-  const located = locateConfigs(context);
-  return configs.flatMap((named) => {
-    const real = followed(context, placeOf(context, named, located).path);
-    const found = open.filter(({ config }) => config === real);
-    if (found.length > 0) return found;
-    throw new UserError("not-restorable", `${named} was not rewritten by migrate, or was restored already`, {
-      hint: "mcp-secrets restore --list",
-    });
-  });
-}
-
-function followed(context: Context, path: string): string {
-  try {
-    return context.files.realpath(path);
-  } catch {
-    return path;
-  }
-}
-
 /** One config that cannot be restored does not stop the others. */
 async function plan(
   context: Context,
   journal: Journal,
-  migrations: readonly Migration[],
+  targets: readonly RestoreTarget[],
   options: RestoreOptions,
 ): Promise<readonly Restoring[]> {
-  const configs = [...new Set(migrations.map(({ config }) => config))];
-  const located = locateConfigs(context);
   let seal: Promise<Seal> | undefined;
   const shared = { context, journal, seal: () => (seal ??= openSeal(context)) };
   return Promise.all(
-    configs.map(async (config) => {
-      const mine = migrations.filter((migration) => migration.config === config).toReversed();
+    targets.map(async ({ place: { row }, config, migrations, was, named }) => {
+      const missing = context.files.look(config) === undefined;
       const current = context.files.readIfExists(config) ?? Buffer.alloc(0);
-      const { row } = placeOf(context, config, located);
-      const nothing: Restoring = { config, row, current, migrations: mine, newer: [], lost: [] };
+      const facts = { config, row, current, missing, migrations: migrations.toReversed(), newer: [], lost: [] };
+      const nothing: Restoring = was === undefined ? facts : { ...facts, was };
       try {
+        if (missing && !named) throw gone(config);
         const undone = await undoConfig(shared, nothing, options);
         return { ...nothing, undone, ...(await differences(context, undone)) };
       } catch (error) {
@@ -116,6 +100,13 @@ async function plan(
   );
 }
 
+/** Whoever has deleted it may want it gone: it comes back for who names it. */
+function gone(config: string): UserError {
+  return new UserError("not-restorable", `${config} does not exist any more`, {
+    hint: `mcp-secrets restore --config '${config}' writes it as it was before`,
+  });
+}
+
 /** What all configs have in common. */
 interface Shared {
   readonly context: Context;
@@ -124,20 +115,19 @@ interface Shared {
 }
 
 async function undoConfig(
-  { context, journal, seal: sealOf }: Shared,
-  { config, row, current, migrations }: Restoring,
+  { journal, seal: sealOf }: Shared,
+  { config, row, current, migrations, missing }: Restoring,
   options: RestoreOptions,
 ): Promise<Restored> {
-  if (context.files.look(config) === undefined) {
-    throw new UserError("not-restorable", `${config} does not exist any more`, {
-      hint: `echo '{}' > '${config}', then mcp-secrets restore --config '${config}'`,
-    });
-  }
+  if (migrations.length === 0) return undoAll([], { current, format: row.format, keyPath: row.keyPath });
   const seal = await sealOf();
   const steps = migrations.map((migration) => ({ migration, original: opened(seal, journal, migration) }));
   const servers = options.server === undefined ? {} : { servers: options.server };
+  const [last] = steps;
   try {
-    return undoAll(steps, { current, format: row.format, keyPath: row.keyPath, ...servers });
+    // What is gone is taken to be what migrate left.
+    const now = missing && last !== undefined ? row.format.edit(last.original, last.migration.edits) : current;
+    return undoAll(steps, { current: now, format: row.format, keyPath: row.keyPath, ...servers });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(error.code, `${config}:${error.message}`, {
@@ -161,13 +151,16 @@ function opened(seal: Seal, journal: Journal, { id }: Migration): Buffer {
 }
 
 async function write(context: Context, journal: Journal, restoring: Restoring, options: RestoreOptions): Promise<void> {
-  const { config, row, current, undone, migrations } = restoring;
+  const { config, row, current, undone, migrations, missing, was } = restoring;
   if (undone === undefined || undone.servers.length === 0) return;
   await renewApprovals(context, restoredWords(row, restoring));
-  if (!undone.bytes.equals(current)) await replaceConfig(config, undone.bytes, current, context.files);
+  if (missing) await createConfig(config, undone.bytes, context.files);
+  else if (!undone.bytes.equals(current)) await replaceConfig(config, undone.bytes, current, context.files);
   const open = new Set([...undone.refused.map(({ server }) => server), ...undone.gone]);
   const kept = (server: string) => !undone.servers.includes(server) || open.has(server);
-  for (const migration of migrations) {
+  // Of a copy: its original is still to be restored.
+  const closed = was !== undefined && context.files.look(was) !== undefined ? [] : migrations;
+  for (const migration of closed) {
     const left = migration.servers.filter(kept);
     await journal.write(left.length === 0 ? { ...migration, state: "restored" } : { ...migration, servers: left });
   }
@@ -177,11 +170,11 @@ async function write(context: Context, journal: Journal, restoring: Restoring, o
 
 function show(context: Context, plans: readonly Restoring[]): void {
   if (plans.length === 0) context.terminal.out("nothing to restore\n");
-  for (const { config, undone, error, newer, lost } of plans) {
+  for (const { config, undone, error, newer, lost, missing, was } of plans) {
     const name = printable(config);
     if (error !== undefined) tell(context, "error", error.message, error.hint);
     if (undone === undefined) continue;
-    const how = undone.exact ? "to the exact bytes from before" : "entry by entry: later edits stay";
+    const how = howText(undone, missing, was);
     context.terminal.out(`${name}: ${undone.servers.length === 0 ? "nothing to restore" : how}\n`);
     for (const server of undone.servers) context.terminal.out(`  ${printable(server)}\n`);
     for (const { server, reason } of undone.refused) {
@@ -208,6 +201,12 @@ function show(context: Context, plans: readonly Restoring[]): void {
   }
 }
 
+function howText({ exact }: Restored, missing: boolean, was: string | undefined): string {
+  const bytes = exact ? "to the exact bytes from before" : "entry by entry: later edits stay";
+  if (missing) return `it is gone, and is made again${exact ? " with the exact bytes from before" : ""}`;
+  return was === undefined ? bytes : `${bytes}, as migrate found them in ${printable(was)}`;
+}
+
 function tell(context: Context, kind: "error" | "warning", text: string, hint?: string): void {
   context.terminal.err(told(kind, text, hint));
 }
@@ -224,8 +223,9 @@ function list(context: Context, migrations: readonly Migration[], json: boolean)
 }
 
 function outcomeJson(plans: readonly Restoring[], { dryRun }: RestoreOptions): string {
-  const configs = plans.map(({ config, undone, newer, lost, error }) => ({
+  const configs = plans.map(({ config, undone, newer, lost, error, was }) => ({
     path: config,
+    ...(was === undefined ? {} : { was }),
     status: statusOf(undone, dryRun === true),
     exact: undone?.exact ?? false,
     servers: undone?.servers ?? [],

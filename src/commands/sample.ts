@@ -44,7 +44,12 @@ export async function offerSample(context: Context, migrate: Migrate): Promise<n
   show("a config with plaintext secrets");
   context.terminal.out(`$ mcp-secrets migrate --config ${config}\n`);
   const migrated = await migrate(scratch, { config: [config], store: "local" });
-  if (context.files.look(scratch.home) === undefined) return migrated;
+  if (context.files.look(scratch.home) === undefined) {
+    context.files.remove(config);
+    context.files.removeEmptyDir(folder);
+    context.terminal.out(`${folder} is removed again\n`);
+    return migrated;
+  }
   show("the same config, migrated: references only, and each server starts through mcp-secrets run");
   context.terminal.out(`# the server mail, started as a client would start it\n${await start(scratch, config)}\n`);
   context.terminal.out(`$ mcp-secrets restore --config ${config}\n`);

@@ -116,8 +116,16 @@ export async function replaceConfig(path: string, data: Buffer, expected: Buffer
   throw changed(path);
 }
 
+/** Makes a config that is gone, private. @throws UserError config-changed where it is there again */
+export async function createConfig(path: string, data: Buffer, files: Files): Promise<void> {
+  const created = await files.createPrivate(path, data).catch((error: unknown) => {
+    throw cannotWrite(path, error);
+  });
+  if (!created) throw changed(path);
+}
+
 /** In the words of the product. */
-export function cannotWrite(path: string, error: unknown): UserError {
+function cannotWrite(path: string, error: unknown): UserError {
   return new UserError("cannot-write", `cannot write ${path}: ${error instanceof Error ? error.message : ""}`, {
     hint: `check the permissions and the free space of ${dirname(path)}, then run the command again`,
     cause: error,

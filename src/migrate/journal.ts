@@ -96,6 +96,14 @@ export function newMigration(facts: Omit<Migration, "schema" | "state">): Migrat
   return { schema: SCHEMA, state: "started", ...facts };
 }
 
+/** The ids of the entries that a migration put behind the launcher. */
+export function entryIds({ edits }: Migration): readonly string[] {
+  return edits.flatMap((edit) => {
+    const flag = edit.type === "prepend" ? edit.items.indexOf("--entry") : -1;
+    return edit.type === "prepend" && flag >= 0 ? (edit.items[flag + 1] ?? []) : [];
+  });
+}
+
 /** Where secrets were before they came to their present stores, by the latest move; all as references without fields. */
 export function originsOf(migrations: readonly Migration[]): ReadonlyMap<string, string> {
   return new Map(migrations.flatMap(({ moves = [] }) => moves.map(([from, to]) => [to, from] as const)));
