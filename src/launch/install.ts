@@ -9,8 +9,6 @@ const PROGRAM = [
   "start",
   "snapshot",
   "cli",
-  "keeper",
-  "settings",
   "thread",
   "vault",
   "aws",
