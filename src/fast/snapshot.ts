@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { startupSnapshot } from "node:v8";
 import { openChunks } from "../io/code.ts";
+import { keepDebuggerClosed } from "../io/debugger.ts";
 import { start } from "../start.ts";
 import { prepare, rehearse } from "./rehearsal.ts";
 
@@ -24,8 +25,7 @@ async function build(): Promise<void> {
 }
 
 function main(): void {
-  // As in launcher.ts.
-  process.on("SIGUSR1", () => {});
+  keepDebuggerClosed();
   // The copy of Node that runs here is in `bin`, which no variable can change.
   const home = dirname(dirname(process.execPath));
   const folder = join(home, "lib", VERSION);

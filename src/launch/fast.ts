@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { posix } from "node:path";
 import type { Context } from "../context.ts";
-import { EXIT } from "../errors.ts";
+import { EXIT, systemCode } from "../errors.ts";
 import { trimBlob } from "./snapshot-blob.ts";
 
 /**
@@ -55,16 +55,29 @@ export function installedFastStart(context: FastContext): FastStart | undefined 
 /**
  * Makes both files, and the proof that they start the program in `lib`. Where they cannot be made, or do not start it,
  * the launcher starts without, and nothing is told.
- * @throws system errors where the folder cannot be written
  */
 export async function installFastStart(context: FastContext): Promise<void> {
   const fast = fastStart(context);
   if (fast === undefined || installedFastStart(context) !== undefined) return;
+  try {
+    await makeFiles(context, fast);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+  }
+  if (installedFastStart(context) === undefined) removeFastStart(context);
+}
+
+/** One without the other is a hundred megabytes for nothing. */
+export function removeFastStart(context: FastContext): void {
+  const { node, snapshot } = fastStart(context) ?? {};
+  for (const path of [node, snapshot]) if (path !== undefined) context.files.remove(path);
+}
+
+async function makeFiles(context: FastContext, fast: FastStart): Promise<void> {
   const { files, program } = context;
   files.makePrivateDir(posix.dirname(fast.node));
   if (!(await takeReady(context, fast.node))) await files.copyProgram(program.node, fast.node);
-  if (await takeReady(context, fast.snapshot)) return;
-  await make(context, fast);
+  if (!(await takeReady(context, fast.snapshot))) await make(context, fast);
 }
 
 async function make(context: FastContext, fast: FastStart): Promise<void> {
