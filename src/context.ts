@@ -41,8 +41,8 @@ export interface Context {
   readonly parentProgram: () => string | undefined;
   /** When a running process started, as the system counts; empty where it does not tell; undefined where none runs. */
   readonly startOf: (pid: number) => string | undefined;
-  /** This process, for a claim that others may see. */
-  readonly owner: () => Owner;
+  /** This process, or the one of that number, for a claim that others may see. */
+  readonly owner: (pid?: number) => Owner;
   readonly stateOf: (owner: Owner) => OwnerState;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -56,11 +56,16 @@ export interface Context {
   readonly terminal: Terminal;
   /** Runs a program without a shell for its answer; `timeout` in milliseconds. */
   readonly run: (command: string, args: readonly string[], timeout: number, env?: Environment) => Promise<Answer>;
-  /** As `run`, in just that environment, with `input` on its stdin. */
+  /** As `run`, in just that environment, with `input` on its stdin; it ends with us. `started` is told of it before. */
   readonly converse: (
     command: string,
     args: readonly string[],
-    options: { readonly input: string; readonly timeout: number; readonly env: Environment },
+    options: {
+      readonly input: string;
+      readonly timeout: number;
+      readonly env: Environment;
+      readonly started?: (pid: number) => Promise<void>;
+    },
   ) => Promise<Answer>;
   readonly http: Http;
 }
@@ -89,7 +94,7 @@ export function realContext(terminal = realTerminal()): Context {
     },
     parentProgram,
     startOf: startOfProcess,
-    owner: () => ownerOf(process.pid, Date.now(), realProcesses(Date.now)),
+    owner: (pid = process.pid) => ownerOf(pid, Date.now(), realProcesses(Date.now)),
     stateOf: (owner) => stateOf(owner, realProcesses(Date.now)),
     now: Date.now,
     sleep: (time) => new Promise((resolve) => setTimeout(resolve, time)),

@@ -1,6 +1,7 @@
 import type { Fields } from "../core/provider.ts";
 import { UserError } from "../errors.ts";
-import { deadlineOf } from "./claim.ts";
+import { callEnd, deadlineOf } from "./claim.ts";
+import { forgetCall, isNoted, noteCall, noteProgram, waitOut } from "./call.ts";
 import { sameFields } from "./journal.ts";
 import { type Run, stillOurs } from "./hold.ts";
 import { attemptId } from "./state.ts";
@@ -24,6 +25,8 @@ export async function carryOut(run: Run, step: Effect): Promise<Seen> {
       return look(run);
     case "promote":
       return promote(run);
+    case "waitOut":
+      return waitOut(run);
     case "test":
       return test(run, step.value);
     case "mint":
@@ -106,6 +109,7 @@ async function atTarget(run: Run, step: TargetStep): Promise<Seen> {
     if (!(error instanceof UserError) || how === undefined) throw error;
     const words: Words = { reason: error.message, hint: error.hint };
     if (how === "refused") run.saidNo = words;
+    if (step.do === "mint" && how !== "lost") forgetCall(run);
     return { type: "failed", what, how, words };
   }
 }
@@ -136,7 +140,8 @@ async function call(run: Run, step: TargetStep): Promise<void> {
 /** What an issuer shows once goes to this machine's disk before it goes anywhere else. */
 async function mint(run: Run, target: MintTarget): Promise<void> {
   run.mints += 1;
-  run.made = await target.mint(requestOf(run));
+  if (!isNoted(run)) await noteCall(run);
+  run.made = await target.mint({ ...requestOf(run), started: (pid) => noteProgram(run, pid) });
   if (target.class !== "X") return;
   try {
     await run.spill.keep(run.made);
@@ -170,7 +175,7 @@ export function requestOf(run: Run): RotationRequest {
     ref: plan.ref,
     current: valueOf(run, "current"),
     ...(previous && { previous }),
-    deadline: deadlineOf(options),
+    deadline: callEnd(options),
     ...(options.signal && { signal: options.signal }),
   };
 }

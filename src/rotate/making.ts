@@ -43,14 +43,16 @@ export const minting: PhaseStep = (state, seen, facts) =>
 
 /** Old and new overlap: what an answer that was lost has made is taken away, and another one is asked for. */
 const mintingAgain = phase({
-  entered: (_, __, { attempt }) => (attempt > 1 ? { do: "discard", last: false } : { do: "mint" }),
+  // What is still on its way cannot be taken away yet.
+  entered: (_, __, { attempt }) => ({ do: attempt > 1 ? "waitOut" : "mint" }),
   resumed: (_, __, state) => nextAttempt(state),
   done: (seen, facts, state) => {
+    if (seen.what === "waited") return { do: "discard", last: false };
     if (seen.what === "discarded") return { do: "mint" };
     return seen.what === "minted" ? move("pending") : unexpected(seen, facts, state);
   },
   failed: (seen, facts, state) => {
-    if (seen.what === "discarded") return afterFailure(seen);
+    if (seen.what === "discarded" || seen.what === "waited") return afterFailure(seen);
     if (seen.how === "lost" && facts.mints === 1) return nextAttempt(state);
     return seen.how === "refused" ? refused(seen) : later(seen.words);
   },
@@ -74,8 +76,12 @@ const mintingOnce = phase({
   entered: () => ({ do: "mint" }),
   resumed: () => ({ do: "readSpill" }),
   spill: ({ found }, facts) => (found ? move("pending") : answerLost(facts)),
-  done: (seen, facts, state) => (seen.what === "minted" ? move("pending") : unexpected(seen, facts, state)),
+  done: (seen, facts, state) => {
+    if (seen.what === "waited") return askOld(facts);
+    return seen.what === "minted" ? move("pending") : unexpected(seen, facts, state);
+  },
   failed: (seen, facts) => {
+    if (seen.what === "waited") return afterFailure(seen);
     if (seen.how === "lost") return answerLost(facts);
     return seen.how === "refused" ? refused(seen) : notApplied(seen.words);
   },
@@ -86,8 +92,12 @@ const mintingOnce = phase({
   },
 });
 
-/** The old value tells whether the call was carried out, where it may be asked. */
 function answerLost(facts: Facts): Step {
+  return facts.reuseRevokes ? lost(facts) : { do: "waitOut" };
+}
+
+/** Once the call is over, the old value tells whether it was carried out, where it may be asked. */
+function askOld(facts: Facts): Step {
   return facts.reuseRevokes ? lost(facts) : login("current", facts);
 }
 

@@ -1,6 +1,7 @@
 import type { Fields } from "../core/provider.ts";
 import { UserError } from "../errors.ts";
 import { type Claimed, busy, deadlineOf, ownership } from "./claim.ts";
+import { callFrom } from "./call.ts";
 import { carryOut } from "./effects.ts";
 import { LostClaim, type Run, write } from "./hold.ts";
 import { readJournal, sameFields } from "./journal.ts";
@@ -103,7 +104,7 @@ const MOST_TRIES = 60;
 const PAUSE = 1_000;
 
 function nextState(run: Run, { to, with: patch, adopt }: Extract<Step, { do: "move" }>): RotationState {
-  const { refused: _refused, owner: _owner, ...state } = run.journal.state;
+  const { refused: _refused, owner: _owner, call, ...state } = run.journal.state;
   const { options, plan, found } = run;
   const now = options.now();
   const until = to === "promoted" ? { promotedAt: now, until: now + plan.grace } : {};
@@ -111,7 +112,9 @@ function nextState(run: Run, { to, with: patch, adopt }: Extract<Step, { do: "mo
   // Nobody works on what only waits.
   const own = to === "draining" || to === "stuck" ? { deadline: now } : ownership(options);
   const cleared = run.cleared === undefined ? {} : { cleared: run.cleared };
-  return { ...state, ...until, ...base, ...cleared, ...own, ...patch, phase: to };
+  // The intent says how long the call may take; the one of an earlier try is waited for first.
+  const calling = to === "minting" ? { call: call ?? callFrom(run, patch?.attempt ?? state.attempt) } : {};
+  return { ...state, ...until, ...base, ...cleared, ...calling, ...own, ...patch, phase: to };
 }
 
 function valuesAfter(run: Run, { to, adopt }: Extract<Step, { do: "move" }>): HeldValues {

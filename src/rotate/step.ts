@@ -47,7 +47,7 @@ export type Seen =
   | { readonly type: "secret"; readonly is: "base" | "candidate" | "other" | "gone"; readonly version: number }
   | { readonly type: "spill"; readonly found: boolean };
 
-type Effect = "proposed" | "spillOpened" | "minted" | "discarded" | "set" | "retired";
+type Effect = "proposed" | "spillOpened" | "waited" | "minted" | "discarded" | "set" | "retired";
 
 /** `found`: what the secret holds that is neither what it held when it was claimed nor the candidate. */
 export type Tried = Held | "found";
@@ -68,6 +68,8 @@ export type Step =
   | { readonly do: "openSpill" }
   | { readonly do: "readSpill" }
   | { readonly do: "mint" }
+  /** Until the call that was made last is over, whoever made it. */
+  | { readonly do: "waitOut" }
   /** Take away what earlier tries made at the issuer; with `last`, what this one made too. */
   | { readonly do: "discard"; readonly last: boolean }
   /** Make the candidate valid, logged in with the value named, where the target logs in with one. */

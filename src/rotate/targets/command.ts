@@ -43,6 +43,7 @@ export function open(options: TargetOptions): MintTarget {
   return {
     class: settings.class,
     kind: "mint",
+    callTime: settings.timeout,
     ...(settings.reuseRevokes && { reuseRevokes: true }),
     ...(settings.whenLost !== undefined && { whenLost: settings.whenLost }),
     mint: (request) => create(program, request),
@@ -118,7 +119,7 @@ async function ask(
   fields: Fields | undefined,
 ): Promise<Told> {
   const { settings, options, converse } = program;
-  const { id, ref, current, previous, deadline } = request;
+  const { id, ref, current, previous, deadline, started } = request;
   const told = {
     v: 1,
     id,
@@ -131,6 +132,7 @@ async function ask(
     input: `${JSON.stringify(told)}\n`,
     timeout: Math.max(1, Math.min(settings.timeout, deadline - options.now())),
     env: settings.env,
+    ...(started && { started }),
   });
   return { exit, answer: parseLine(stdout) };
 }

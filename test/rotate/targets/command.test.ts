@@ -34,11 +34,11 @@ describe("the target command", () => {
     expect(passwordsOf(scene.issuer)).toEqual([await scene.stored()]);
   });
 
-  test.each(["create:garbage", "create:3", "create:hang"])(
+  test.each(["create:garbage", "create:3", "create:killed"])(
     "deletes what a create made whose answer was lost (%s)",
     async (mode) => {
       const scene = await openScene("mint-O");
-      const broken = targetFor(scene, { mode, settings: { timeout: 2 } });
+      const broken = targetFor(scene, { mode });
       expect(await scene.run({ target: broken })).toMatchObject({ type: "later" });
       expect(scene.asked()).toBe("mint discard mint");
       expect(await scene.run({ target: targetFor(scene) })).toMatchObject({ type: "rotated" });
@@ -49,14 +49,14 @@ describe("the target command", () => {
   test.each([
     ["test:75", "later"],
     ["test:garbage", "later"],
-    ["test:hang", "later"],
+    ["test:killed", "later"],
     ["test:lacking", "rolledBack"],
     ["retire:75", "later"],
     ["retire:77", "adminRefused"],
     ["create:77", "adminRefused"],
   ])("%s ends a rotation as %s", async (mode, type) => {
     const scene = await openScene("mint-O");
-    const outcome = await scene.run({ target: targetFor(scene, { mode, settings: { timeout: 2 } }) });
+    const outcome = await scene.run({ target: targetFor(scene, { mode }) });
     expect(outcome).toMatchObject({ type });
     expect(JSON.stringify(outcome)).not.toContain(FIRST);
     expect(passwordsOf(scene.issuer)).toContain(await scene.stored());
