@@ -77,7 +77,7 @@ async function move(run: Run, step: Extract<Step, { do: "move" }>): Promise<Seen
   const state = nextState(run, step);
   const values = valuesAfter(run, step);
   await insist(run, () => write(run, { ...run.journal, state, values }));
-  if (step.to === "pending" && made !== undefined) {
+  if (KEEPING.has(step.to) && made !== undefined) {
     // From here on it is the journal's, whoever has that.
     run.made = undefined;
     await readBack(run, made);
@@ -86,6 +86,9 @@ async function move(run: Run, step: Extract<Step, { do: "move" }>): Promise<Seen
   if (step.adopt !== undefined) run.found = undefined;
   return { type: "entered" };
 }
+
+/** Where a value that was made is the candidate from then on, whatever becomes of it. */
+const KEEPING: ReadonlySet<Phase> = new Set(["pending", "rollback", "stuck"]);
 
 /** A value that could not even be kept on this machine has nowhere else to go. */
 async function insist(run: Run, work: () => Promise<void>): Promise<void> {
@@ -119,7 +122,7 @@ function nextState(run: Run, { to, with: patch, adopt }: Extract<Step, { do: "mo
 
 function valuesAfter(run: Run, { to, adopt }: Extract<Step, { do: "move" }>): HeldValues {
   const { values } = run.journal;
-  if (to === "pending" && run.made !== undefined) return { ...values, candidate: run.made };
+  if (KEEPING.has(to) && run.made !== undefined) return { ...values, candidate: run.made };
   if (adopt !== "value" || run.found === undefined) return values;
   return { ...values, current: run.found.fields, ...(values.current && { previous: values.current }) };
 }
@@ -191,7 +194,8 @@ function lastOf(run: Run, result: LastRotation["result"], outcome: Outcome): Las
 function reasonOf(outcome: Outcome): string {
   if ("reason" in outcome) return outcome.reason;
   if (outcome.type !== "rolledBack") return outcome.type;
-  return outcome.why.type === "lacking" ? `it lacked ${outcome.why.missing.join(", ")}` : outcome.why.type;
+  const { why } = outcome;
+  return why.type === "lacking" || why.type === "incomplete" ? `it lacked ${why.missing.join(", ")}` : why.type;
 }
 
 function outcomeOf(run: Run, ending: Ending): Outcome {

@@ -52,7 +52,9 @@ const MEMBERS: readonly (readonly [string, Check])[] = Object.entries({
   promotedAt: optional(count),
   until: optional(count),
   refused: optional(listOf(oneOf(HELD))),
-  failure: optional(objectOf({ type: oneOf(["rejected", "lacking", "superseded"]), missing: optional(listOf(text)) })),
+  failure: optional(
+    objectOf({ type: oneOf(["rejected", "lacking", "incomplete", "superseded"]), missing: optional(listOf(text)) }),
+  ),
   stuck: optional(objectOf({ reason: text, check: text })),
   last: optional(
     objectOf({

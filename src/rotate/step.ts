@@ -41,6 +41,11 @@ export type Seen =
       readonly how: "unreachable" | "lost" | "refused";
       readonly words: Words;
     }
+  /** The answer to a mint is no new value: it is the current one, or lacks fields that the secret has. */
+  | { readonly type: "unfit"; readonly how: "same" }
+  | { readonly type: "unfit"; readonly how: "incomplete"; readonly missing: readonly string[] }
+  /** What was to be ended is what the secret holds now. */
+  | { readonly type: "inUse" }
   | { readonly type: "tested"; readonly value: Tried; readonly verdict: Verdict }
   /** The secret was replaced by the candidate; or what it holds now. */
   | { readonly type: "promoted"; readonly version: number }
@@ -119,6 +124,10 @@ export function phase(answers: Answers): PhaseStep {
         return (answers.promoted ?? unexpected)(seen, facts, state);
       case "secret":
         return (answers.secret ?? unexpected)(seen, facts, state);
+      case "unfit":
+        return (answers.unfit ?? unexpected)(seen, facts, state);
+      case "inUse":
+        return (answers.inUse ?? unexpected)(seen, facts, state);
       case "spill":
         return (answers.spill ?? unexpected)(seen, facts, state);
     }

@@ -34,6 +34,9 @@ const SEEN: readonly Seen[] = [
     { type: "tested", value, verdict: { type: "unreachable", reason: "because" } },
   ]),
   ...(["base", "candidate", "other", "gone"] as const).map((is): Seen => ({ type: "secret", is, version: 2 })),
+  { type: "unfit", how: "same" },
+  { type: "unfit", how: "incomplete", missing: ["x"] },
+  { type: "inUse" },
   { type: "spill", found: true },
   { type: "spill", found: false },
 ];
@@ -151,8 +154,9 @@ describe("the machine", () => {
     const minting = EVERYTHING.filter(({ state, facts }) => state.phase === "minting" && facts.kind === "mint");
     const judging = minting.filter(({ step }) => step.do === "test" || step.do === "discard");
     expect(judging.length).toBeGreaterThan(0);
+    const answered = judging.filter(({ seen }) => seen.type === "unfit");
     const waited = judging.filter(({ seen }) => seen.type === "done" && seen.what === "waited");
-    expect(waited).toEqual(judging);
+    expect(waited.length + answered.length).toBe(judging.length);
   });
 
   test("tries no third wrong login in a run", () => {
