@@ -10,6 +10,7 @@ import { createFiles } from "./io/files.ts";
 import { findHomes } from "./io/home.ts";
 import { createLock } from "./io/locks.ts";
 import { ownerOf, parentProgram, realProcesses, startOfProcess, stateOf } from "./io/owner.ts";
+import { probeProgram } from "./io/program-file.ts";
 import type { Answer } from "./io/programs.ts";
 import { replacer } from "./io/replace.ts";
 import { type Terminal, realTerminal } from "./io/terminal.ts";
@@ -39,6 +40,8 @@ export interface Context {
   };
   /** The program that started us, where the system tells it. */
   readonly parentProgram: () => string | undefined;
+  /** What a path holds that is to be run: a program, something else, or nothing. */
+  readonly probe: (path: string) => "program" | "other" | undefined;
   /** When a running process started, as the system counts; empty where it does not tell; undefined where none runs. */
   readonly startOf: (pid: number) => string | undefined;
   /** This process, or the one of that number, for a claim that others may see. */
@@ -93,6 +96,7 @@ export function realContext(terminal = realTerminal()): Context {
       replaces: replacer(() => {}) !== undefined,
     },
     parentProgram,
+    probe: probeProgram,
     startOf: startOfProcess,
     owner: (pid = process.pid) => ownerOf(pid, Date.now(), realProcesses(Date.now)),
     stateOf: (owner) => stateOf(owner, realProcesses(Date.now)),

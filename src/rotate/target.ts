@@ -129,8 +129,18 @@ export interface TargetOptions {
   readonly readFile: (path: string) => Uint8Array;
   /** What the secret's own store can do by itself; undefined where it cannot. For the target `native`. */
   readonly native: NativeRotation | undefined;
-  /** For the target `command`: runs a program of the user's. */
+  /** For the target `command`: runs a program of the user's, and tells what a path holds that is to be run. */
   readonly converse?: Converse;
+  readonly probe?: (path: string) => "program" | "other" | undefined;
+}
+
+/** What a program said, and how it ended. */
+export interface Conversation {
+  readonly stdout: string;
+  /** undefined where it was killed or took too long. */
+  readonly exit: number | undefined;
+  /** It could not be started. */
+  readonly missing?: true;
 }
 
 /**
@@ -149,7 +159,7 @@ export type Converse = (
     /** Told its process before it gets its input; without any it is ended where that fails. */
     readonly started?: (pid: number) => Promise<void>;
   },
-) => Promise<{ readonly stdout: string; readonly exit: number | undefined; readonly missing?: true }>;
+) => Promise<Conversation>;
 
 /** What each file in `targets/` exports; loaded only for a secret that names it. */
 export interface TargetModule {
