@@ -8,7 +8,7 @@ import type { Owner, OwnerState } from "./core/owner.ts";
 import type { Thread, Threads } from "./core/threads.ts";
 import { createFiles } from "./io/files.ts";
 import { findHomes } from "./io/home.ts";
-import { createLock } from "./io/locks.ts";
+import { createLock, lockHolder } from "./io/locks.ts";
 import { ownerOf, parentProgram, realProcesses, startOfProcess, stateOf } from "./io/owner.ts";
 import { probeProgram } from "./io/program-file.ts";
 import type { Answer } from "./io/programs.ts";
@@ -55,6 +55,8 @@ export interface Context {
   readonly random: () => string;
   readonly files: Files;
   readonly lock: Lock;
+  /** Who holds the lock of a path; undefined where nobody that lives does. */
+  readonly lockHolder: (path: string) => Owner | undefined;
   readonly threads: Threads;
   readonly terminal: Terminal;
   /** Runs a program without a shell for its answer; `timeout` in milliseconds. */
@@ -105,6 +107,7 @@ export function realContext(terminal = realTerminal()): Context {
     random,
     files: createFiles({ platform: process.platform, random }),
     lock: createLock({ pid: process.pid, now: Date.now, random }),
+    lockHolder: (path) => lockHolder(path, realProcesses(Date.now)),
     threads: threadsOf(join(__dirname, "thread.cjs")),
     terminal,
     run: async (command, args, timeout, programEnv) => {
