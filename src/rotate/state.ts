@@ -41,6 +41,8 @@ export interface RotationState {
   readonly attempt: number;
   /** What the tries up to this one made was taken away. */
   readonly cleared?: number;
+  /** While minting: the last call of the issuer, which may go on after a run that was killed. */
+  readonly call?: Call;
   /** The version that promotion made, and when. */
   readonly promoted?: number;
   readonly promotedAt?: number;
@@ -52,6 +54,15 @@ export interface RotationState {
   readonly failure?: Failure;
   readonly stuck?: Trouble;
   readonly last?: LastRotation;
+}
+
+/** A call that makes something. What it has done is judged when it is over. */
+export interface Call {
+  readonly attempt: number;
+  /** By then it is over, or nobody waits for it any more. */
+  readonly until: number;
+  /** The program that makes it, where it is not this one. */
+  readonly program?: Owner;
 }
 
 /** What happened, and what a person must look at. */
