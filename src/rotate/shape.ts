@@ -51,6 +51,8 @@ const MEMBERS: readonly (readonly [string, Check])[] = Object.entries({
   refused: optional(listOf(oneOf(HELD))),
   failure: optional(objectOf({ type: oneOf(["rejected", "lacking", "superseded"]), missing: optional(listOf(text)) })),
   stuck: optional(objectOf({ reason: text, check: text })),
+  movedTo: optional(text),
+  made: optional(objectOf({ version: count, at: count })),
   last: optional(
     objectOf({
       id: text,
