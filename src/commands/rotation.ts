@@ -53,9 +53,9 @@ export function chanceOf(ref: SecretRef): number {
 /** @throws UserError config-invalid */
 export async function openTarget(world: World, secret: RotatedSecret): Promise<Target> {
   const { context } = world;
-  const { open } = await loadTarget(secret);
+  const { open, ready } = await loadTarget(secret);
   const provider = await world.openStore(secret.ref.store);
-  return open({
+  const target = open({
     settings: secret.settings,
     ref: secret.ref,
     lookUp: (ref) => fieldsOf(world, ref),
@@ -67,6 +67,8 @@ export async function openTarget(world: World, secret: RotatedSecret): Promise<T
       context.converse(program, args, { ...more, env: { ...plainEnvironment(context), ...env } }),
     native: secret.target === "native" ? provider.rotation?.(secret.ref.path, secret.settings) : undefined,
   });
+  await ready?.();
+  return target;
 }
 
 /** What any program needs, and nothing that a store or a cloud is logged in with. */
