@@ -8,7 +8,7 @@ import type { Seal } from "../core/seal.ts";
 import { printable } from "../core/table.ts";
 import { told } from "../core/told.ts";
 import { EXIT, UserError } from "../errors.ts";
-import { entryCommand, installLauncher } from "../launch/install.ts";
+import { entryCommand, installLauncher, launcherProblem } from "../launch/install.ts";
 import { applyConfig, isUnsettled, settleJournal } from "../migrate/apply.ts";
 import { Journal } from "../migrate/journal.ts";
 import { movedSecrets, withMoves } from "../migrate/move.ts";
@@ -125,13 +125,18 @@ function referencesOf({ command, args, env }: PlannedEntry): string[] {
   return [...new Set(held)];
 }
 
-/** Where there is nothing to do, what an earlier run left is still to be finished. */
+/** Where there is nothing to do, what an earlier run left is still to be finished, and what it installed to work. */
 async function settle(context: Context, { moves }: Prepared): Promise<void> {
-  const journal = new Journal(context.files, context.home);
-  if (!isUnsettled(context.files, journal) && !mayHaveMovedRotations(context, journal.list())) return;
+  const { files, home } = context;
+  const journal = new Journal(files, home);
+  const isInstalled = files.look(join(home, "bin")) !== undefined;
+  const isBroken = isInstalled && (await launcherProblem(context)) !== undefined;
+  const isLeft = isUnsettled(files, journal) || mayHaveMovedRotations(context, journal.list());
+  if (!isBroken && !isLeft) return;
   await context.lock(lockPath(context), async () => {
-    await settleJournal(context.files, journal);
+    await settleJournal(files, journal);
     await finishRotations(context, journal.list(), moves.ports);
+    if (isBroken) await installLauncher(context);
   });
 }
 

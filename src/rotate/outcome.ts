@@ -33,6 +33,8 @@ export type Outcome =
 export type Failure =
   | { readonly type: "rejected" }
   | { readonly type: "lacking"; readonly missing: readonly string[] }
+  /** Fields that the secret has. */
+  | { readonly type: "incomplete"; readonly missing: readonly string[] }
   /** Somebody stored another value meanwhile, and that one works. */
   | { readonly type: "superseded" };
 
