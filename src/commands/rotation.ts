@@ -10,6 +10,7 @@ import type { Target, TargetModule } from "../rotate/target.ts";
 import { targets } from "../rotate/targets/index.ts";
 import { readMember } from "../settings.ts";
 import { openStore } from "../stores.ts";
+import { followMoves } from "./moved-launches.ts";
 
 /** What the commands about rotation have in common: settings, stores and targets, each opened once. */
 export interface World {
@@ -34,7 +35,7 @@ export function openWorld(context: Context): World {
       stores.set(name, known);
       return known;
     },
-    launches: liveLaunches(context),
+    launches: followMoves(context, liveLaunches(context)),
   };
 }
 
