@@ -10,6 +10,7 @@ import type { Target, TargetModule } from "../rotate/target.ts";
 import { targets } from "../rotate/targets/index.ts";
 import { readMember } from "../settings.ts";
 import { openStore } from "../stores.ts";
+import { followMoves } from "./moved-launches.ts";
 
 /** What the commands about rotation have in common: settings, stores and targets, each opened once. */
 export interface World {
@@ -34,7 +35,7 @@ export function openWorld(context: Context): World {
       stores.set(name, known);
       return known;
     },
-    launches: liveLaunches(context),
+    launches: followMoves(context, liveLaunches(context)),
   };
 }
 
@@ -53,9 +54,9 @@ export function chanceOf(ref: SecretRef): number {
 /** @throws UserError config-invalid */
 export async function openTarget(world: World, secret: RotatedSecret): Promise<Target> {
   const { context } = world;
-  const { open } = await loadTarget(secret);
+  const { open, ready } = await loadTarget(secret);
   const provider = await world.openStore(secret.ref.store);
-  return open({
+  const target = open({
     settings: secret.settings,
     ref: secret.ref,
     lookUp: (ref) => fieldsOf(world, ref),
@@ -68,6 +69,8 @@ export async function openTarget(world: World, secret: RotatedSecret): Promise<T
     probe: context.probe,
     native: secret.target === "native" ? provider.rotation?.(secret.ref.path, secret.settings) : undefined,
   });
+  await ready?.();
+  return target;
 }
 
 /** What any program needs, and nothing that a store or a cloud is logged in with. */

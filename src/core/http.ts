@@ -34,3 +34,23 @@ export interface HttpFailure {
  * environment, takes no more than a megabyte. Never throws for what the network or the server does.
  */
 export type Http = (call: HttpCall) => Promise<HttpAnswer | HttpFailure>;
+
+/** What some codes of the system mean, for a person. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  ENOTFOUND: "no such host",
+  EAI_AGAIN: "its name cannot be looked up at the moment",
+  ECONNREFUSED: "nothing listens there",
+  ECONNRESET: "the connection was reset",
+  EHOSTUNREACH: "no way to it",
+  ENETUNREACH: "no way to it",
+  ETIMEDOUT: "no connection in time",
+  EPROTO: "no TLS that we speak",
+};
+
+/** Who gave no answer, and why, in one line. `url` is that of the call; of it only the host is told. */
+export function failureText(url: string, { kind, reason }: Pick<HttpFailure, "kind" | "reason">): string {
+  const meaning = MEANINGS[reason];
+  const why = meaning === undefined ? reason : `${meaning} (${reason})`;
+  const what = { network: " is not reached", untrusted: " is not trusted", timeout: "", garbage: "" }[kind];
+  return `${new URL(url).host}${what}: ${why}`;
+}

@@ -165,4 +165,6 @@ export type Converse = (
 export interface TargetModule {
   /** @throws UserError config-invalid */
   open(options: TargetOptions): Target;
+  /** Loads what it needs, before anything is begun. @throws UserError config-unsupported where that is not installed */
+  ready?(): Promise<unknown>;
 }

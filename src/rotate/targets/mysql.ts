@@ -6,7 +6,7 @@ import type { RotationRequest, SetTarget, TargetOptions, Verdict } from "../targ
 import { refused } from "./failure.ts";
 import { type UserLogin, adminLogin, isSame, userLogin, withLogin } from "./login.ts";
 import { type Change, changeOwnPassword, changePassword } from "./mysql/change.ts";
-import { type Query, withConnection } from "./mysql/connection.ts";
+import { type Query, driver, withConnection } from "./mysql/connection.ts";
 import { refusalOf, verdictOf } from "./mysql/failure.ts";
 import { account, grantsOf, missingGrants } from "./mysql/grants.ts";
 import { type MysqlSettings, parseMysql } from "./mysql/settings.ts";
@@ -31,6 +31,8 @@ export function open(options: TargetOptions): SetTarget {
     retire: (old, request) => told(target, old, () => retire(target, old, request)),
   };
 }
+
+export const ready = driver;
 
 interface Opened {
   readonly options: TargetOptions;

@@ -7,7 +7,7 @@ import { refused } from "./failure.ts";
 import { type UserLogin, adminLogin, isSame, withLogin } from "./login.ts";
 import { newPassword } from "./password.ts";
 import { type Change, changePassword } from "./postgresql/change.ts";
-import type { Query } from "./postgresql/connection.ts";
+import { type Query, driver } from "./postgresql/connection.ts";
 import { refusalOf } from "./postgresql/failure.ts";
 import { missingRights } from "./postgresql/rights.ts";
 import { type Opened, quoted, roleOf, systemOf } from "./postgresql/roles.ts";
@@ -37,6 +37,8 @@ export function open(options: TargetOptions): SetTarget {
     retire: (old, request) => told(target, old, () => retire(target, old, request)),
   };
 }
+
+export const ready = driver;
 
 function propose(target: Opened, current: Fields): Fields {
   const { options, settings } = target;

@@ -7,7 +7,7 @@ import { refused } from "./failure.ts";
 import { type Login, adminLogin, readLogin, withLogin } from "./login.ts";
 import { newPassword } from "./password.ts";
 import { type AclUser, addPassword, removePassword, takesAnyPassword } from "./redis/acl.ts";
-import { type Command, withConnection } from "./redis/connection.ts";
+import { type Command, driver, withConnection } from "./redis/connection.ts";
 import { refusalOf, verdictOf } from "./redis/failure.ts";
 import { type RedisSettings, parseRedis } from "./redis/settings.ts";
 import { type System, changeAlone, reasonOf } from "./system.ts";
@@ -31,6 +31,8 @@ export function open(options: TargetOptions): SetTarget {
     retire: (old, request) => retire(target, old, request),
   };
 }
+
+export const ready = driver;
 
 interface Opened {
   readonly options: TargetOptions;

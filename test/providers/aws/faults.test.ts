@@ -27,7 +27,7 @@ function error(name: string, message?: string, status = 400): Fault {
 
 describe("each failure has its code, its exit and its hint", () => {
   test.each<[string, Fault, string, number, string]>([
-    ["missing", error("ResourceNotFoundException"), "secret-not-found", 69, "mcp-secrets list --store prod"],
+    ["missing", error("ResourceNotFoundException"), "secret-not-found", 69, "mcp-secrets list"],
     [
       "to be deleted",
       error("InvalidRequestException", "You can't perform this operation because it was marked for deletion."),

@@ -15,8 +15,9 @@ const ASK = `
   const secret = (text) => ({ expose: () => text, equals: () => false });
   const fields = { username: secret("a"), password: secret("b") };
   const ref = { store: "local", path: "x" };
-  const target = require(file).open({ settings: JSON.parse(settings), ref, now: Date.now, random: (n) => new Uint8Array(n) });
-  target.test(fields, { ref, current: fields, deadline: Date.now() + 5000 })
+  const { open, ready } = require(file);
+  const target = open({ settings: JSON.parse(settings), ref, now: Date.now, random: (n) => new Uint8Array(n) });
+  ready().then(() => target.test(fields, { ref, current: fields, deadline: Date.now() + 5000 }))
     .then((verdict) => console.log(JSON.stringify(verdict)), ({ code, hint }) => console.log(JSON.stringify({ code, hint })));`;
 
 const SETTINGS = {
@@ -42,7 +43,7 @@ test.for([
   ["postgresql", "pg"],
   ["mysql", "mysql2"],
   ["redis", "@redis/client"],
-] as const)("built without %s, its target says what is missing", async ([name, driver]) => {
+] as const)("built without %s, its target says what is missing before anything is begun", async ([name, driver]) => {
   const outfile = join(folder, `without-${name}.cjs`);
   await build({
     entryPoints: [`src/rotate/targets/${name}.ts`],

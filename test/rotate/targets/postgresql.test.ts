@@ -80,6 +80,30 @@ describe("two roles that take turns", () => {
     expect(await logsIn(server, loginOf(second))).toBe(true);
   });
 
+  withServer("a superuser's password: only a superuser may, and that is what the hint says", async ({ server }) => {
+    for (const role of ["maker", "boss", "streamer"]) await madeRole(role);
+    await query(server, "ALTER ROLE maker CREATEROLE; ALTER ROLE boss SUPERUSER; ALTER ROLE streamer REPLICATION");
+    await query(server, "GRANT streamer TO maker WITH ADMIN OPTION");
+    const [{ version } = {}] = await query(server, "select current_setting('server_version_num')::int as version");
+    const admin = { "db/admin": { username: "maker", password: "old-password" } };
+    for (const role of ["boss", ...(Number(version) < 160_000 ? ["streamer"] : [])]) {
+      const first = fieldsOf({ username: role, password: "old-password" });
+      const target = targetOf({ role }, admin);
+      await expect(target.set(target.propose(requestOf(first)), requestOf(first))).rejects.toMatchObject({
+        code: "target-refused",
+        message: expect.stringContaining("only a superuser changes"),
+        hint: expect.stringMatching(/superuser's secret as admin/),
+      });
+      expect(await logsIn(server, loginOf(first))).toBe(true);
+    }
+    // A superuser changes its own.
+    const own = fieldsOf({ username: "boss", password: "old-password" });
+    const alone = targetOf({ role: "boss", admin: undefined });
+    const next = alone.propose(requestOf(own));
+    await alone.set(next, requestOf(own));
+    expect(await alone.test(next, requestOf(own))).toEqual({ type: "valid" });
+  });
+
   withServer("an administrator that may do no more than it must, and an owner that both act as", async ({ server }) => {
     await madeRole("rotator");
     await madeRole("group_a");

@@ -1,5 +1,5 @@
 import { createHash, createHmac } from "node:crypto";
-import type { Http } from "../../../core/http.ts";
+import { type Http, failureText } from "../../../core/http.ts";
 import type { Secret } from "../../../core/secret.ts";
 
 /** A key of AWS as requests are signed with it. */
@@ -53,11 +53,12 @@ export async function awsQuery(
   const headers = signedHeaders(key, { region: service.region, service: service.name, host: url.host, now, body });
   const call = { method: "POST", url: `${url.origin}/`, headers, body, deadline } as const;
   const answer = await http(signal === undefined ? call : { ...call, signal });
-  if (answer.type === "failure") return { type: "none", reason: answer.reason, sent: answer.sent };
+  if (answer.type === "failure") return { type: "none", reason: failureText(call.url, answer), sent: answer.sent };
   const { status, text } = answer;
   if (status === 200 && text.includes("Response")) return { type: "done", xml: text };
   const code = textIn(text, "Code");
-  if (status >= 500 || code === undefined) return { type: "none", reason: `status ${status}`, sent: status >= 500 };
+  if (status >= 500 || code === undefined)
+    return { type: "none", reason: `${url.host} answered with status ${status}`, sent: status >= 500 };
   const message = plain(textIn(text, "Message") ?? "");
   const unjudged = NOT_JUDGED.test(code) || /Signature (expired|not yet current)/i.test(message);
   return unjudged ? { type: "none", reason: code, sent: false } : { type: "error", code, message };

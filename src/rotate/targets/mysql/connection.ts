@@ -18,6 +18,11 @@ export type Row = Readonly<Record<string, unknown>>;
 /** One statement. */
 export type Query = (text: string) => Promise<readonly Row[]>;
 
+/** @throws UserError config-unsupported where it is not installed */
+export function driver() {
+  return loadDriver("mysql", () => import("mysql2/promise"));
+}
+
 /**
  * Logs in once on a fresh connection, runs `run` on it and closes it, whatever happens.
  * @throws what the server answers (with `errno` and `sqlState`), or what became of the connection
@@ -28,7 +33,7 @@ export async function withConnection<T>(
   limits: Limits,
   run: (query: Query) => Promise<T>,
 ): Promise<T> {
-  const { createConnection } = await loadDriver("mysql", () => import("mysql2/promise"));
+  const { createConnection } = await driver();
   return withSocket(limits, async (socket) => {
     if (host.startsWith("/")) socket.connect(host);
     else socket.connect(port, host);

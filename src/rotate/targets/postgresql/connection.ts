@@ -18,6 +18,11 @@ export type Row = Readonly<Record<string, unknown>>;
 /** Statements on one connection. Without values it may be several statements, which are one transaction. */
 export type Query = (text: string, values?: readonly unknown[]) => Promise<readonly Row[]>;
 
+/** @throws UserError config-unsupported where it is not installed */
+export function driver() {
+  return loadDriver("postgresql", () => import("pg"));
+}
+
 /**
  * Logs in once on a fresh connection, runs `run` on it and closes it, whatever happens.
  * @throws what the server answers (`DatabaseError` of pg), or what became of the connection
@@ -28,7 +33,7 @@ export async function withConnection<T>(
   limits: Limits,
   run: (query: Query) => Promise<T>,
 ): Promise<T> {
-  const { Client } = await loadDriver("postgresql", () => import("pg"));
+  const { Client } = await driver();
   return withSocket(limits, async (socket) => {
     const client = new Client({
       host,

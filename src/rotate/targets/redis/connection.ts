@@ -17,6 +17,11 @@ const PROTOCOL = { RESP: 2 as const };
 /** One command, and what the server answers. */
 export type Command = (...words: readonly string[]) => Promise<unknown>;
 
+/** @throws UserError config-unsupported where it is not installed */
+export function driver() {
+  return loadDriver("redis", () => import("@redis/client"));
+}
+
 /**
  * Logs in once on a fresh connection, runs `run` on it and closes it, whatever happens.
  * @throws what the server answers (`ErrorReply` of the driver), or what became of the connection
@@ -27,7 +32,7 @@ export async function withConnection<T>(
   limits: Limits,
   run: (command: Command) => Promise<T>,
 ): Promise<T> {
-  const { RedisClient } = await loadDriver("redis", () => import("@redis/client"));
+  const { RedisClient } = await driver();
   const address = host.startsWith("/") ? { path: host } : { host, port };
   const options = {
     ...PROTOCOL,

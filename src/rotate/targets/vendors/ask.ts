@@ -1,4 +1,4 @@
-import type { Http } from "../../../core/http.ts";
+import { type Http, failureText } from "../../../core/http.ts";
 import type { Fields } from "../../../core/provider.ts";
 import type { Body, Contract, ContractCall, Json } from "./contract.ts";
 
@@ -29,9 +29,10 @@ export interface Sent {
 export async function send({ http, contract, endpoint, ca, deadline, signal }: Sending, sent: Sent): Promise<Reply> {
   const { call, credential, path, body } = sent;
   const headers = call.headers ?? contract.auth;
+  const { href: url, host } = new URL(path, endpoint ?? call.origin ?? contract.origin);
   const answer = await http({
     method: call.method,
-    url: new URL(path, endpoint ?? call.origin ?? contract.origin).href,
+    url,
     headers: {
       accept: "application/json",
       "user-agent": "mcp-secrets",
@@ -43,14 +44,16 @@ export async function send({ http, contract, endpoint, ca, deadline, signal }: S
     ...(signal !== undefined && { signal }),
     ...(ca !== undefined && { ca }),
   });
-  if (answer.type === "failure") return { type: "none", reason: answer.reason, sent: answer.sent };
+  if (answer.type === "failure") return { type: "none", reason: failureText(url, answer), sent: answer.sent };
   const { status } = answer;
   // 429 says that nothing was done; a redirect is not followed; 5xx does not say.
-  if (status >= 500 || status === 408) return { type: "none", reason: `status ${status}`, sent: true };
+  if (status >= 500 || status === 408)
+    return { type: "none", reason: `${host} answered with status ${status}`, sent: true };
   if (status === 429 || (status >= 300 && status < 400))
-    return { type: "none", reason: `status ${status}`, sent: false };
+    return { type: "none", reason: `${host} answered with status ${status}`, sent: false };
   const json = parse(answer.text);
-  if (json === undefined && status < 300 && answer.text !== "") return { type: "none", reason: "no JSON", sent: true };
+  if (json === undefined && status < 300 && answer.text !== "")
+    return { type: "none", reason: `${host} answered with no JSON`, sent: true };
   return { type: "answer", status, json };
 }
 
