@@ -65,6 +65,7 @@ describe("the target command", () => {
     const scene = await openScene("mint-O");
     const outcome = await scene.run({ target: targetFor(scene, { mode }) });
     expect(outcome).toMatchObject({ type });
+    expect("oldValidSince" in outcome).toBe(mode.startsWith("retire"));
     expect(JSON.stringify(outcome)).not.toContain(FIRST);
     expect(passwordsOf(scene.issuer)).toContain(await scene.stored());
   });
