@@ -153,6 +153,7 @@ function firstState(
     base: begun.secret.version,
     attempt: 0,
     ...(last && { last }),
+    ...(old?.made?.version === begun.secret.version && { made: old.made }),
   };
 }
 

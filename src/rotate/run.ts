@@ -163,8 +163,9 @@ async function finish(run: Run, { result, ending }: Extract<Step, { do: "finish"
   const { state, values } = run.journal;
   const outcome = outcomeOf(run, ending);
   const last = lastOf(run, result, outcome);
-  const { id, target, startedAt, base, attempt } = state;
-  const idle: RotationState = { phase: "idle", id, target, startedAt, base, attempt, deadline: 0, last };
+  const { id, target, startedAt, base, attempt, made } = state;
+  const kept = result === "rotated" || made === undefined ? {} : { made };
+  const idle: RotationState = { phase: "idle", id, target, startedAt, base, attempt, deadline: 0, last, ...kept };
   await write(run, { ...run.journal, state: idle, values: valuesKept(values, result) });
   run.spill.drop();
   return outcome;

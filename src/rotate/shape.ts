@@ -56,6 +56,8 @@ const MEMBERS: readonly (readonly [string, Check])[] = Object.entries({
     objectOf({ type: oneOf(["rejected", "lacking", "incomplete", "superseded"]), missing: optional(listOf(text)) }),
   ),
   stuck: optional(objectOf({ reason: text, check: text })),
+  movedTo: optional(text),
+  made: optional(objectOf({ version: count, at: count })),
   last: optional(
     objectOf({
       id: text,

@@ -53,6 +53,10 @@ export interface RotationState {
   /** Why it rolls back. */
   readonly failure?: Failure;
   readonly stuck?: Trouble;
+  /** Stuck because the secret is rotated in another store now: where, as a reference without a field. */
+  readonly movedTo?: string;
+  /** When the value of a version was made, where the store only knows when it was moved here. */
+  readonly made?: { readonly version: number; readonly at: number };
   readonly last?: LastRotation;
 }
 
