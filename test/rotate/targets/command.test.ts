@@ -115,8 +115,8 @@ describe("the target command", () => {
     const times: number[] = [];
     const converse: Converse = async (_program, [action], { timeout }) => {
       times.push(timeout);
-      const test = scene.stored().then((value) => (value === "by hand" ? "valid" : "rejected"));
-      return { stdout: action === "test" ? JSON.stringify({ verdict: await test }) : "lost", exit: 0 };
+      const verdict = scene.stored().then((value) => (value === "by hand" ? "valid" : "rejected"));
+      return { stdout: action === "test" ? JSON.stringify({ verdict: await verdict }) : "lost", exit: 0 };
     };
     const target = open({ ...optionsOf({ command: "/a/program", class: "X", timeout: 300 }), converse });
     expect(await scene.run({ target })).toMatchObject({ type: "later", reason: expect.stringContaining("not over") });
