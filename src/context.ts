@@ -72,6 +72,8 @@ export interface Context {
       readonly started?: (pid: number) => Promise<void>;
     },
   ) => Promise<Answer>;
+  /** Does `work` to its end: a signal that would end us meanwhile, Ctrl-C among them, does so afterwards. */
+  readonly undisturbed: <T>(work: () => Promise<T>) => Promise<T>;
   readonly http: Http;
 }
 
@@ -117,6 +119,11 @@ export function realContext(terminal = realTerminal()): Context {
     converse: async (command, args, options) => {
       const { runProgram } = await import("./io/programs.ts");
       return runProgram(command, args, options);
+    },
+    undisturbed: async (work) => {
+      const { undisturbed } = await import("./io/signals.ts");
+      const told = "[mcp-secrets] a value is being made that is shown once: this ends as soon as it is kept\n";
+      return undisturbed(work, () => terminal.err(told));
     },
     http: async (call) => {
       const { createHttp } = await import("./io/http.ts");

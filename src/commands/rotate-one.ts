@@ -103,7 +103,8 @@ async function noteOutcome(world: World, { secret, phase, word }: Job, outcome: 
   if (outcome.type === "rolledBack") audit(world, secret, { event: "rolled-back", outcome: "failed" });
   if (outcome.type === "stuck") audit(world, secret, { event: "stuck", outcome: "failed" });
   if (outcome.type === "adminRefused") {
-    audit(world, secret, { event: "rotated", outcome: "denied", code: "target-refused" });
+    const event = isPromoted(outcome) ? "retired" : "rotated";
+    audit(world, secret, { event, outcome: "denied", code: "target-refused" });
   }
 }
 
@@ -124,7 +125,7 @@ async function noteMarks(
 
 /** The new value is current. */
 export function isPromoted(outcome: Report["outcome"]): boolean {
-  if (outcome.type === "later") return outcome.oldValidSince !== undefined;
+  if (outcome.type === "later" || outcome.type === "adminRefused") return outcome.oldValidSince !== undefined;
   return outcome.type === "rotated" || outcome.type === "draining";
 }
 

@@ -49,7 +49,8 @@ function plain(outcome: Report["outcome"]): object {
     }
     case "busy":
       return { outcome: outcome.type, host: outcome.host, until: timeOf(outcome.until) };
-    case "later": {
+    case "later":
+    case "adminRefused": {
       const { type, oldValidSince, ...rest } = outcome;
       return {
         outcome: type,
@@ -61,8 +62,7 @@ function plain(outcome: Report["outcome"]): object {
       return { outcome: outcome.type, id: outcome.id, reason: failureText(outcome.why) };
     case "rotated":
     case "notDue":
-    case "stuck":
-    case "adminRefused": {
+    case "stuck": {
       const { type, ...rest } = outcome;
       return { outcome: type, ...rest };
     }
@@ -126,8 +126,9 @@ const NAMES: Readonly<Record<Report["outcome"]["type"], string>> = {
   failed: "failed",
 };
 
-function nameOf(report: Report): string {
-  return NAMES[waitsForPerson(report) ? "draining" : report.outcome.type];
+/** What is left of a rotation whose new value is current is the old one's end. */
+function nameOf({ outcome }: Report): string {
+  return NAMES[isPromoted(outcome) && outcome.type !== "rotated" ? "draining" : outcome.type];
 }
 
 function detailOf({ outcome }: Report): string {

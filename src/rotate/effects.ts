@@ -150,10 +150,16 @@ async function retire(run: Run, value: "current" | "candidate"): Promise<Seen | 
   return undefined;
 }
 
-/** What an issuer shows once goes to this machine's disk before it goes anywhere else. */
 async function mint(run: Run, target: MintTarget): Promise<Seen | undefined> {
+  const { undisturbed } = run.options;
   run.mints += 1;
   if (!isNoted(run)) await noteCall(run);
+  if (undisturbed === undefined || target.class !== "X") return mintAndKeep(run, target);
+  return undisturbed(() => mintAndKeep(run, target));
+}
+
+/** What an issuer shows once goes to this machine's disk before it goes anywhere else. */
+async function mintAndKeep(run: Run, target: MintTarget): Promise<Seen | undefined> {
   run.made = await target.mint({ ...requestOf(run), started: (pid) => noteProgram(run, pid) });
   const bad = unfit(run);
   if (target.class !== "X" || run.made === undefined) return bad;

@@ -1,10 +1,11 @@
 import { type SecretRef, formatRef } from "../core/ref.ts";
-import { type ErrorCode, UserError } from "../errors.ts";
+import { UserError } from "../errors.ts";
 import { type EngineOptions, claim } from "./claim.ts";
 import type { RotationStore } from "./journal.ts";
 import { rotateNative } from "./native.ts";
 import type { RotationOptions, RotationPlan } from "./options.ts";
 import type { Outcome, RotationStatus } from "./outcome.ts";
+import { passing } from "./passing.ts";
 import { drive } from "./run.ts";
 import { settle, statusOf } from "./status.ts";
 
@@ -20,8 +21,10 @@ export async function rotateSecret(plan: RotationPlan, options: RotationOptions)
     if (target.kind === "native") return await rotateNative(plan, target, options);
     return await claimAndDrive(plan, { ...options, target, provider: storeOf(plan.ref, options) });
   } catch (error) {
-    if (!(error instanceof UserError) || !PASSING.has(error.code)) throw error;
-    return { type: "later", reason: error.message, ...(error.hint !== undefined && { hint: error.hint }) };
+    const words = passing(error);
+    if (words === undefined) throw error;
+    const { reason, hint } = words;
+    return { type: "later", reason, ...(hint !== undefined && { hint }) };
   }
 }
 
@@ -33,17 +36,6 @@ async function claimAndDrive(plan: RotationPlan, options: EngineOptions): Promis
   const { slot: _done, ...anew } = plan;
   return claimAndDrive(anew, options);
 }
-
-/** What goes away by itself: the journal stands as it is, and the next run goes on from it. */
-const PASSING: ReadonlySet<ErrorCode> = new Set([
-  "store-unavailable",
-  "store-timeout",
-  "store-sealed",
-  "store-busy",
-  "store-answer",
-  "locked",
-  "target-unreachable",
-]);
 
 /**
  * For a person who has mended what was stuck: tests the value that the store has now, and where it logs in, ends the

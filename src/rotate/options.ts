@@ -42,6 +42,8 @@ export interface RotationOptions {
   readonly holders: (newest: number) => readonly string[] | undefined;
   /** Class H: asks the person for the new value; undefined where nobody gave one. */
   readonly ask?: (guide: ReturnType<HumanTarget["guide"]>) => Promise<Fields | undefined>;
+  /** Does `work` to its end, whatever signal would end this process meanwhile. */
+  readonly undisturbed?: <T>(work: () => Promise<T>) => Promise<T>;
   /** Told each time the journal was written. */
   readonly progress?: (phase: Phase) => void;
   readonly signal?: AbortSignal;

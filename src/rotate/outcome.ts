@@ -26,8 +26,11 @@ export type Outcome =
   | { readonly type: "rolledBack"; readonly id: string; readonly why: Failure }
   /** Nothing more happens by itself. `check` is what a person must look at. */
   | { readonly type: "stuck"; readonly reason: string; readonly check: string }
-  /** The target does not let us: its administrator's credential is refused, or may not. Nothing has changed there. */
-  | { readonly type: "adminRefused"; readonly reason: string; readonly hint?: string };
+  /**
+   * The target does not let us: its administrator's credential is refused, or may not. Nothing has changed there, but for
+   * what `oldValidSince` says as above.
+   */
+  | { readonly type: "adminRefused"; readonly reason: string; readonly hint?: string; readonly oldValidSince?: number };
 
 /** Why a candidate was not promoted. */
 export type Failure =

@@ -4,6 +4,7 @@ import { type Claimed, busy, deadlineOf, ownership } from "./claim.ts";
 import { callFrom } from "./call.ts";
 import { carryOut } from "./effects.ts";
 import { LostClaim, type Run, write } from "./hold.ts";
+import { passing } from "./passing.ts";
 import { readJournal, sameFields } from "./journal.ts";
 import { nextStep } from "./machine.ts";
 import type { LastRotation, Outcome } from "./outcome.ts";
@@ -33,6 +34,8 @@ export async function drive(claimed: Claimed): Promise<Outcome | "again"> {
   try {
     return await steps(run);
   } catch (error) {
+    const words = passing(error);
+    if (words !== undefined) return outcomeOf(run, { type: "later", words });
     if (!(error instanceof LostClaim)) throw error;
     return (await dropOrphan(run)) ? "again" : busy(run.plan, options);
   }
@@ -216,7 +219,7 @@ function outcomeOf(run: Run, ending: Ending): Outcome {
       const { reason, hint } = ending.words;
       const hinted = hint === undefined ? {} : { hint };
       const since = OLD_IS_VALID.has(state.phase) && state.promotedAt !== undefined;
-      const old = ending.type === "later" && since ? { oldValidSince: state.promotedAt } : {};
+      const old = since ? { oldValidSince: state.promotedAt } : {};
       return { type: ending.type, reason, ...hinted, ...old };
     }
   }

@@ -1,5 +1,5 @@
 import type { SecretRef } from "../core/ref.ts";
-import { type EngineOptions, deadlineOf } from "./claim.ts";
+import { type EngineOptions, callEnd, deadlineOf } from "./claim.ts";
 import { type Journal, type RotationStore, readJournal, writeJournal } from "./journal.ts";
 import type { RotationOptions, RotationPlan } from "./options.ts";
 import type { Outcome, RotationStatus } from "./outcome.ts";
@@ -42,7 +42,8 @@ export async function settle(plan: RotationPlan, options: EngineOptions): Promis
     return { type: "later", reason: "nothing is stuck" };
   }
   const { state } = found;
-  const verdict = await target.test(secret.fields, { ...request, id: state.id, ref: plan.ref, current: secret.fields });
+  const call = { id: state.id, ref: plan.ref, current: secret.fields, deadline: callEnd(options) };
+  const verdict = await target.test(secret.fields, call);
   if (verdict.type === "unreachable") return { type: "later", reason: verdict.reason };
   if (verdict.type === "rejected") return notYet(state);
   await writeJournal({ provider, ref: plan.ref }, settled(found, secret.version, options));

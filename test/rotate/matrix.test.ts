@@ -268,6 +268,23 @@ const ROWS: readonly Row[] = [
     },
   },
   {
+    row: 13,
+    fault: "the store is down when the old value is to be ended: the new one is current, and said to be",
+    async holds() {
+      const scene = await openScene("set-O");
+      const { put } = scene.provider;
+      const provider = {
+        ...scene.provider,
+        put: (...given: Parameters<typeof put>) =>
+          scene.phases.includes("promoted")
+            ? Promise.reject(new UserError("store-unavailable", "store local does not answer"))
+            : put(...given),
+      };
+      expect(await scene.run({ provider })).toMatchObject({ type: "later", oldValidSince: expect.any(Number) });
+      expect(await scene.run()).toMatchObject({ type: "rotated" });
+    },
+  },
+  {
     row: 14,
     fault: "the issuer gives no more than two: nothing that is not ours is deleted",
     async holds() {

@@ -22,7 +22,7 @@ export interface Scene {
   readonly phases: string[];
   readonly target: EngineTarget;
   run(change?: Change): Promise<Outcome>;
-  settle(): Promise<Outcome>;
+  settle(change?: Partial<RotationOptions>): Promise<Outcome>;
   /** The password in the store. */
   stored(): Promise<string>;
   /** A value in the journal. */
@@ -74,7 +74,7 @@ export async function openScene(kind: IssuerKind, given: SceneOptions = {}): Pro
     phases,
     target,
     run: ({ plan: change, ...more } = {}) => rotateSecret({ ...plan, ...change }, { ...options, ...more }),
-    settle: () => settleRotation(plan, options),
+    settle: (change) => settleRotation(plan, { ...options, ...change }),
     stored: async () => textOf(await read(path)),
     held: async (name) => passwordIn((await journal())[name]),
     state: async () => JSON.parse((await journal())["state"]?.expose() ?? "{}"),

@@ -3,10 +3,10 @@ import { UserError } from "../../errors.ts";
 
 /** What targets tell. `what` is one line without any value. */
 
-/** Nothing is known to have changed at the issuer. */
+/** This call is not known to have changed anything at the issuer; what came before it may have. */
 export function unreachable(ref: SecretRef, what: string): UserError {
   return new UserError("target-unreachable", `${formatRef(ref)}: ${what}`, {
-    hint: "nothing was changed: it is tried again with the next mcp-secrets rotate",
+    hint: "the next mcp-secrets rotate goes on from there",
   });
 }
 

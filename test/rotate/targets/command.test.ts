@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { realContext } from "../../../src/context.ts";
 import { openTarget } from "../../../src/commands/rotation.ts";
-import type { MintTarget } from "../../../src/rotate/target.ts";
+import type { Converse, MintTarget } from "../../../src/rotate/target.ts";
 import { open } from "../../../src/rotate/targets/command.ts";
+import { Secret } from "../../../src/core/secret.ts";
 import { passwordsOf } from "../../servers/issuer.ts";
 import { FIRST, type Scene, openScene } from "../scene.ts";
 import { fieldsOf, optionsOf, requestOf } from "./request.ts";
@@ -65,6 +66,7 @@ describe("the target command", () => {
     const scene = await openScene("mint-O");
     const outcome = await scene.run({ target: targetFor(scene, { mode }) });
     expect(outcome).toMatchObject({ type });
+    expect("oldValidSince" in outcome).toBe(mode.startsWith("retire"));
     expect(JSON.stringify(outcome)).not.toContain(FIRST);
     expect(passwordsOf(scene.issuer)).toContain(await scene.stored());
   });
@@ -106,6 +108,24 @@ describe("the target command", () => {
     const target = answering(said, 0);
     await expect(target.retire(current, requestOf(current))).rejects.toMatchObject({ code: "target-unreachable" });
     await expect(target.discard(requestOf(current))).rejects.toMatchObject({ code: "target-unreachable" });
+  });
+
+  test("may take as long as its settings say, also where a person says that it is mended", async () => {
+    const scene = await openScene("mint-X");
+    const times: number[] = [];
+    const converse: Converse = async (_program, [action], { timeout }) => {
+      times.push(timeout);
+      const verdict = scene.stored().then((value) => (value === "by hand" ? "valid" : "rejected"));
+      return { stdout: action === "test" ? JSON.stringify({ verdict: await verdict }) : "lost", exit: 0 };
+    };
+    const target = open({ ...optionsOf({ command: "/a/program", class: "X", timeout: 300 }), converse });
+    expect(await scene.run({ target })).toMatchObject({ type: "later", reason: expect.stringContaining("not over") });
+    const later = () => Date.now() + 400_000;
+    expect(await scene.run({ target, now: later })).toMatchObject({ type: "stuck" });
+    await scene.provider.put(scene.path, { ...current, password: new Secret("by hand") }, { ifVersion: 1 });
+    expect(await scene.settle({ target })).toMatchObject({ type: "rotated" });
+    expect(times).toHaveLength(3);
+    expect(times.filter((time) => time > 290_000 && time <= 300_000)).toEqual(times);
   });
 
   test("that could not be started has surely made nothing", async () => {
