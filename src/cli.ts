@@ -70,7 +70,10 @@ function build({ terminal, context, done }: Wiring): Command {
 
   command("approve", "give your word that an entry may have its references")
     .argument("<entry>", "CLIENT/SERVER")
-    .action(async (entry) => end((await import("./commands/approve.ts")).runApprove(context(), entry)));
+    .option("--config <file>", "the config that has it, where it is not a known one")
+    .action(async (entry, options) =>
+      end((await import("./commands/approve.ts")).runApprove(context(), entry, options)),
+    );
 
   command("approvals", "list what you have approved")
     .option("--json", "print the list as JSON")

@@ -13,6 +13,7 @@ import { type Check, checked, problem, readOr } from "./check.ts";
 import { configChecks, migratedServers } from "./entry-checks.ts";
 import { type Gathered, gather } from "./gather.ts";
 import { homeChecks, launcherChecks, mendModes } from "./home-checks.ts";
+import { idHomes } from "./id-homes.ts";
 import { journalChecks } from "./journal-checks.ts";
 import { rotationChecks } from "./rotation-checks.ts";
 import { StoreView } from "./store-checks.ts";
@@ -45,7 +46,7 @@ async function allChecks(context: Context): Promise<Check[]> {
   const approvals = readOr(NO_APPROVALS, "approvals", checks, () => readApprovals(context));
   const { configs, failures } = gatherAll(context, [...migrated.keys()]);
   const stores = new StoreView(context);
-  const world = { context, approvals, stores, migrated };
+  const world = { context, approvals, stores, migrated, homeOf: idHomes(context) };
   checks.push(...(await checked(home, () => homeChecks(context))));
   checks.push(...(await checked("launcher", () => launcherChecks(context, isStarted(configs, approvals)))));
   for (const { name } of await configuredStores(context)) {

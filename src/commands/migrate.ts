@@ -3,26 +3,38 @@ import { appendAudit } from "../audit/log.ts";
 import { runningClients } from "../clients/running.ts";
 import type { Context } from "../context.ts";
 import type { Provider, ResolvedSecret } from "../core/provider.ts";
-import { findRefs, formatRef } from "../core/ref.ts";
+import { formatRef } from "../core/ref.ts";
 import type { Seal } from "../core/seal.ts";
 import { printable } from "../core/table.ts";
 import { told } from "../core/told.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { entryCommand, installLauncher } from "../launch/install.ts";
 import { applyConfig, isUnsettled, settleJournal } from "../migrate/apply.ts";
+import { idsOf } from "../migrate/ids.ts";
 import { Journal } from "../migrate/journal.ts";
 import { movedSecrets, withMoves } from "../migrate/move.ts";
 import { moveTable } from "../migrate/move-report.ts";
-import { type ConfigPlan, makePlan, type Plan, type PlannedEntry } from "../migrate/plan.ts";
+import { type ConfigPlan, makePlan, namedRefs, type Plan, type PlannedEntry } from "../migrate/plan.ts";
 import { knownAfter } from "../migrate/relocate.ts";
+import type { ReadConfig } from "../migrate/read.ts";
 import { type ConfigReport, outcomeText, planTable, reportJson, reportsOf } from "../migrate/report.ts";
 import { storeSecrets } from "../migrate/store.ts";
 import { type Exposure, type MarkPlace, markExposed, markKey, moveMarks } from "../rotate/marks.ts";
 import { confirm } from "./confirm.ts";
 import { type Gathered, gather, type Selection } from "./gather.ts";
+import { idHomes } from "./id-homes.ts";
 import { copiesLeft, plannedCopies, tellKept, tellMoved, tellOld } from "./moved.ts";
 import type { OldCopy } from "./old-copies.ts";
-import { copyMoves, giveWord, type MoveOptions, type Moves, prepareMoves, takeWordBack } from "./move.ts";
+import {
+  copyMoves,
+  entriesWithoutWord,
+  giveWord,
+  type MoveOptions,
+  type Moves,
+  prepareMoves,
+  type Rewriting,
+  takeWordBack,
+} from "./move.ts";
 import { offerSample } from "./sample.ts";
 import { defaultStore, openSeal, openStore } from "../stores.ts";
 
@@ -82,7 +94,11 @@ async function prepare(context: Context, options: MigrateOptions): Promise<Prepa
   const name = options.store ?? (await defaultStore(context));
   const provider = await openStore(context, name);
   const wanted = gathered.configs.some(({ input }) => input.entries.some(({ findings }) => findings.length > 0));
-  const inputs = gathered.configs.map(({ input }) => input);
+  const homeOf = idHomes(context);
+  const inputs = gathered.configs.map(({ input, place, document: { entries } }) => {
+    const config = context.files.realpath(place.path);
+    return { ...input, ids: idsOf({ config, client: place.id, entries }, homeOf) };
+  });
   const moves = await prepareMoves(context, options, inputs, name);
   const known = wanted ? [...((await provider.readAll?.()) ?? []), ...knownAfter(moves.relocations)] : [];
   const launcher = entryCommand(context);
@@ -101,22 +117,20 @@ function show(context: Context, { plan, configs, failures, copies }: Prepared): 
     if (config.findings.length > 0) terminal.out(planTable(config));
     else if (config.edits.length === 0 && config.moves === undefined) terminal.out("nothing to do\n");
     if (config.moves !== undefined) terminal.out(moveTable(config.moves));
-    const moved = config.moves?.flatMap(({ to }) => to ?? []) ?? [];
-    const found = config.findings.flatMap(({ reference }) => reference ?? []);
-    const planned = new Set([...found, ...moved].map(formatRef));
-    for (const entry of config.entries) {
-      const refs = referencesOf(entry).filter((ref) => !planned.has(ref));
-      if (refs.length > 0)
-        terminal.out(`${printable(entry.server)} also gets, as its config says: ${refs.join(", ")}\n`);
-    }
+    const read = configs.find(({ place }) => place.path === config.path);
+    const unsure = read === undefined ? [] : entriesWithoutWord(context, rewritingOf(context, config, read));
+    for (const entry of unsure) terminal.out(namedText(entry));
   }
   tellKept(context, copies);
 }
 
-/** References that an entry holds: the approval will be for those too that nobody found, so they are shown. */
-function referencesOf({ command, args, env }: PlannedEntry): string[] {
-  const held = [command, ...args, ...Object.values(env)].flatMap(findRefs).map(({ ref }) => formatRef(ref));
-  return [...new Set(held)];
+/** An entry that names stored secrets may have been written to get at them: what it would start is shown, whole. */
+function namedText(entry: PlannedEntry): string {
+  const { server, command, args } = entry;
+  const refs = namedRefs(entry);
+  const words = [command, ...args].map((word) => `  ${JSON.stringify(word)}`);
+  const lines = [`${server} names stored secrets (${refs.join(", ")}): approve decides. It starts`, ...words];
+  return lines.map((line) => `${printable(line)}\n`).join("");
 }
 
 /** Where there is nothing to do, what an earlier run left is still to be finished. */
@@ -186,13 +200,14 @@ async function writeOne(
   const read = prepared.configs.find(({ place }) => place.path === report.path);
   if (read === undefined || report.plan === undefined || report.plan.edits.length === 0) return report;
   const unapproved: string[] = [];
+  const rewriting = rewritingOf(context, report.plan, read);
   try {
     await applyConfig(report.plan, read.bytes, {
       files: context.files,
       journal,
       format: read.place.row.format,
       seal: seal.close,
-      approve: async (config, entries) => void unapproved.push(...(await giveWord(context, config, entries))),
+      approve: async (config) => void unapproved.push(...(await giveWord(context, { ...rewriting, config }))),
       now: context.now,
       random: context.random,
     });
@@ -201,11 +216,15 @@ async function writeOne(
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     if (context.files.readIfExists(report.path)?.equals(read.bytes) === true) {
-      await takeWordBack(context, context.files.realpath(report.path), report.plan.entries);
+      await takeWordBack(context, rewriting);
     }
     if (error.code === "config-changed") throw error;
     return { ...report, status: "failed", error };
   }
+}
+
+function rewritingOf({ files }: Context, { path, entries }: ConfigPlan, { document }: ReadConfig): Rewriting {
+  return { config: files.realpath(path), now: document.entries, entries };
 }
 
 function recordMigration(context: Context, { path, moves = [] }: ConfigPlan): void {

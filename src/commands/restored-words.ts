@@ -1,7 +1,8 @@
 import type { ClientRow } from "../clients/table.ts";
 import { parseRef, SCHEME } from "../core/ref.ts";
 import type { Renewal } from "../launch/approvals.ts";
-import { type Destination, entryWords, movedWords, secretOf } from "../migrate/move.ts";
+import { type Destination, movedWords, secretOf } from "../migrate/move.ts";
+import { entryWords } from "../migrate/plan.ts";
 import type { Restored } from "../migrate/restore.ts";
 import { unwrap } from "../migrate/wrapper.ts";
 

@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { extname, join } from "node:path";
+import { pointerTokens } from "../clients/tree.ts";
 import type { Files } from "../core/files.ts";
 import type { Lock } from "../core/lock.ts";
 import { findRefs } from "../core/ref.ts";
+import { shellWord } from "../core/shell.ts";
 import { UserError, systemCode } from "../errors.ts";
 import {
   type Approval,
@@ -15,7 +17,7 @@ import {
   type SealedApproval,
   sealApproval,
 } from "./approval.ts";
-import { launchedEntry } from "./config-entry.ts";
+import { launchedEntry, startCount } from "./config-entry.ts";
 
 /** What reading approvals needs of the Context. */
 export interface ApprovalPlace {
@@ -149,9 +151,18 @@ export function readApprovals(place: ApprovalPlace): ApprovalBook {
     changesOf(subject) {
       const found = sealedIn(approvals, key, subject.id);
       if (found === undefined) return undefined;
-      return entryChanges(found.approval, viewOf(subject), found.key);
+      return [...placeChanges(found.approval, subject), ...entryChanges(found.approval, viewOf(subject), found.key)];
     },
   };
+}
+
+/** An approval is for one place: `run` looks there for what the config says by now. */
+function placeChanges(approval: Approval, { config, pointer }: ApprovalSubject): string[] {
+  if (approval.config !== config) return [`its config, which was ${approval.config}`];
+  if (approval.pointer === pointer) return [];
+  const [before, now] = [pointerTokens(approval.pointer), pointerTokens(pointer)];
+  const renamed = JSON.stringify(before.slice(0, -1)) === JSON.stringify(now.slice(0, -1));
+  return [renamed ? `its name, which was ${before.at(-1) ?? ""}` : `its place, which was ${approval.pointer}`];
 }
 
 function viewOf({ command, args, env, members }: ApprovalSubject): EntryView {
@@ -172,7 +183,7 @@ export function checkApproval(place: ApprovalPlace, id: string, view: LaunchView
   if (found === undefined) throw notApproved(id, "nobody has approved it");
   const changes = launchChanges(found.approval, view, found.key);
   if (changes.length === 0) changes.push(...configChanges(place, found));
-  if (changes.length > 0) throw notApproved(id, `${changes.join(", ")} changed since it was approved`);
+  if (changes.length > 0) throw notApproved(id, `changed since it was approved: ${changes.join(", ")}`);
   return found.approval;
 }
 
@@ -186,9 +197,18 @@ function configChanges(place: ApprovalPlace, { approval, key }: KeyedApproval): 
   if (bytes === undefined) return [];
   const entry =
     bytes.length > LARGEST_CONFIG ? undefined : launchedEntry(bytes.toString(), approval.pointer, approval.id);
-  if (entry === undefined) return [`the entry in ${approval.config}`];
+  if (entry === undefined) return elsewhere(approval, startCount(bytes.toString(), approval.id));
   // A program in front of the launcher may do anything, and hand on what it likes.
   return isOurs(place, entry.program) ? entryChanges(approval, entry, key) : ["the launcher"];
+}
+
+/** The entry is not where it was approved: renamed, copied, or gone. */
+function elsewhere({ id, config }: Approval, starts: number): string[] {
+  if (starts === 0) return [`the entry in ${config}`];
+  if (starts === 1) return [`its name or place in ${config}`];
+  throw new UserError("not-approved", `${id} is not approved: several entries of ${config} start as it`, {
+    hint: `mcp-secrets migrate --config ${shellWord(config)} gives each an id of its own`,
+  });
 }
 
 function isOurs({ files, home }: ApprovalPlace, program: string): boolean {
@@ -209,7 +229,9 @@ function readConfig(files: Files, path: string): Buffer | undefined {
 }
 
 function notApproved(id: string, what: string): UserError {
-  return new UserError("not-approved", `${id} is not approved: ${what}`, { hint: `mcp-secrets approve ${id}` });
+  return new UserError("not-approved", `${id} is not approved: ${what}`, {
+    hint: `mcp-secrets approve ${shellWord(id)}`,
+  });
 }
 
 interface KeyedApproval {

@@ -34,6 +34,11 @@ export function launchedEntry(text: string, pointer: string, id: string): Launch
   };
 }
 
+/** How many entries of a JSON or JSONC text start the launcher for `id`. */
+export function startCount(text: string, id: string): number {
+  return countStarts(parse(text.replace(/^\u{FEFF}/u, "")), id);
+}
+
 /** How many arrays under `value` start the launcher for `id`. */
 function countStarts(value: unknown, id: string): number {
   if (Array.isArray(value)) {

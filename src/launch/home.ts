@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { FileIdentity, Files } from "../core/files.ts";
+import { shellWord } from "../core/shell.ts";
 import { UserError, systemCode } from "../errors.ts";
 
 /** What looking at the home folder needs of the Context. */
@@ -53,11 +54,11 @@ export function unsafeFolders({ files, home, uid }: HomePlace): UnsafeFolder[] {
 function judge(found: FileIdentity, path: string, uid: number): Omit<UnsafeFolder, "path"> | undefined {
   if (found.uid !== uid) {
     const detail = `it belongs to another user (uid ${found.uid}, not ${uid})`;
-    if (uid !== 0) return { detail, hint: `sudo chown -R ${uid} ${quoted(path)}` };
+    if (uid !== 0) return { detail, hint: `sudo chown -R ${uid} ${shellWord(path)}` };
     return { detail, hint: "run the command as that user, without sudo, or with root's own home: sudo -H" };
   }
   if ((found.mode & OTHERS_MAY_WRITE) === 0) return undefined;
-  return { detail: "other users may write to it", hint: `chmod 700 ${quoted(path)}` };
+  return { detail: "other users may write to it", hint: `chmod 700 ${shellWord(path)}` };
 }
 
 function identify(files: Files, path: string): FileIdentity | undefined {
@@ -68,9 +69,4 @@ function identify(files: Files, path: string): FileIdentity | undefined {
     if (systemCode(error) === undefined) throw error;
     return undefined;
   }
-}
-
-/** For a shell: a path with blanks or worse is one word. */
-function quoted(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
 }
