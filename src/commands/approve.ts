@@ -24,7 +24,16 @@ export interface ApproveOptions {
  * `approve ENTRY`: shows an entry whole, as the config holds it now, and asks for the user's word at the terminal. There
  * is no way to say yes without one: whatever can write files must not be able to approve what it wrote.
  */
-export async function runApprove(context: Context, id: string, options: ApproveOptions = {}): Promise<number> {
+export async function runApprove(
+  context: Context,
+  id: string | undefined,
+  options: ApproveOptions = {},
+): Promise<number> {
+  if (id === undefined) {
+    throw new UserError("usage", "approve takes an entry: CLIENT/SERVER", {
+      hint: "mcp-secrets doctor names those to approve",
+    });
+  }
   const { entry, subject, others } = findSubject(context, id, options);
   const changes = subjectChanges(context, subject);
   context.terminal.out(approvalText({ entry, subject, changes, platform: context.platform }));

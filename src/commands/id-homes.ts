@@ -1,14 +1,14 @@
 import { placeOf } from "../clients/locate.ts";
 import type { Context } from "../context.ts";
 import { UserError } from "../errors.ts";
-import { listApprovals } from "../launch/approvals.ts";
+import type { Approval } from "../launch/approval.ts";
 import type { IdHome } from "../migrate/ids.ts";
 import { type ReadConfig, readConfig } from "../migrate/read.ts";
 import { unwrap } from "../migrate/wrapper.ts";
 
 /** Says where an id is approved and stands; each config is read once, and only where it is asked for. */
-export function idHomes(context: Context): (id: string) => IdHome | undefined {
-  const approvals = new Map(listApprovals(context).map((approval) => [approval.id, approval]));
+export function idHomes(context: Context, all: readonly Approval[]): (id: string) => IdHome | undefined {
+  const approvals = new Map(all.map((approval) => [approval.id, approval]));
   const configs = new Map<string, ReadConfig | undefined>();
   const read = (config: string) => {
     if (!configs.has(config)) configs.set(config, readOrNothing(context, config));

@@ -8,6 +8,7 @@ import type { Seal } from "../core/seal.ts";
 import { printable } from "../core/table.ts";
 import { told } from "../core/told.ts";
 import { EXIT, UserError } from "../errors.ts";
+import { listApprovals } from "../launch/approvals.ts";
 import { entryCommand, installLauncher } from "../launch/install.ts";
 import { applyConfig, isUnsettled, settleJournal } from "../migrate/apply.ts";
 import { idsOf } from "../migrate/ids.ts";
@@ -94,7 +95,7 @@ async function prepare(context: Context, options: MigrateOptions): Promise<Prepa
   const name = options.store ?? (await defaultStore(context));
   const provider = await openStore(context, name);
   const wanted = gathered.configs.some(({ input }) => input.entries.some(({ findings }) => findings.length > 0));
-  const homeOf = idHomes(context);
+  const homeOf = idHomes(context, listApprovals(context));
   const inputs = gathered.configs.map(({ input, place, document: { entries } }) => {
     const config = context.files.realpath(place.path);
     return { ...input, ids: idsOf({ config, client: place.id, entries }, homeOf) };

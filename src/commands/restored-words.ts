@@ -32,6 +32,11 @@ export function restoredWords({ format, keyPath }: ClientRow, { config, current,
   });
 }
 
+/** The ids under which entries of a config start through the launcher: the others need nobody's word any more. */
+export function startedIds({ format, keyPath }: ClientRow, bytes: Buffer): ReadonlySet<string> {
+  return new Set(format.parse(bytes, keyPath).entries.flatMap((entry) => unwrap(entry)?.id ?? []));
+}
+
 function destinationsOf(secrets: Restored["secrets"]): ReadonlyMap<string, Destination> {
   const references = [...secrets].filter(([text, was]) => was.startsWith(SCHEME) && was !== text);
   return new Map(references.map(([text, was]) => [secretOf(parseRef(text)), { to: parseRef(was) }]));

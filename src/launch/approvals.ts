@@ -48,7 +48,30 @@ const LARGEST_CONFIG = 16 * 1024 * 1024;
 export async function saveApprovals(place: WritablePlace, subjects: readonly ApprovalSubject[]): Promise<void> {
   if (subjects.length === 0) return;
   const since = new Date(place.now()).toISOString();
-  await changeApprovals(place, (_, key) => subjects.map((subject) => sealApproval(subject, key, since)));
+  await changeApprovals(place, (approvals, key) => {
+    for (const subject of subjects) approvals.set(subject.id, sealApproval(subject, key, since));
+  });
+}
+
+/**
+ * Takes the user's word back, also where it does not carry our seal. Durable when it returns.
+ * @returns the ids that were approved and are not any more
+ * @throws as saveApprovals
+ */
+export async function withdrawApprovals(
+  place: WritablePlace,
+  isMeant: (approval: Approval) => boolean,
+): Promise<readonly string[]> {
+  if (!Object.values(readFile(place)).some(isMeant)) return [];
+  const withdrawn: string[] = [];
+  await changeApprovals(place, (approvals) => {
+    for (const [id, approval] of approvals) {
+      if (!isMeant(approval)) continue;
+      approvals.delete(id);
+      withdrawn.push(id);
+    }
+  });
+  return withdrawn;
 }
 
 /** An entry of which only the references change. */
@@ -66,16 +89,14 @@ export interface Renewal {
 export async function renewApprovals(place: WritablePlace, renewals: readonly Renewal[]): Promise<readonly string[]> {
   if (renewals.length === 0) return [];
   const without: string[] = [];
-  await changeApprovals(place, (approvals, key) =>
-    renewals.flatMap(({ before, after }) => {
-      const approval = sealedIn(approvals, key, before.id)?.approval;
+  await changeApprovals(place, (approvals, key) => {
+    for (const { before, after } of renewals) {
+      const approval = sealedOf(approvals.get(before.id), key, before.id)?.approval;
       if (approval !== undefined && isRenewable(approval, { before, after }, key)) {
-        return sealApproval(after, key, approval.since);
-      }
-      without.push(after.id);
-      return [];
-    }),
-  );
+        approvals.set(after.id, sealApproval(after, key, approval.since));
+      } else without.push(after.id);
+    }
+  });
   return without;
 }
 
@@ -105,18 +126,17 @@ function withoutRefsIn(text: string): string {
   return after + text.slice(done);
 }
 
-type Change = (approvals: Readonly<Record<string, SealedApproval>>, key: Buffer) => readonly SealedApproval[];
+type Change = (approvals: Map<string, SealedApproval>, key: Buffer) => void;
 
 /** One change at a time, and durable. */
 async function changeApprovals(place: WritablePlace, change: Change): Promise<void> {
   await place.lock(join(place.home, "approvals.lock"), async () => {
     const key = await makeKey(place.files, place.home);
     const before = readFile(place);
-    const changed = change(before, key);
-    if (changed.length === 0) return;
     const approvals = new Map(Object.entries(before));
-    for (const approval of changed) approvals.set(approval.id, approval);
+    change(approvals, key);
     const file: ApprovalFile = { v: 1, approvals: Object.fromEntries(approvals) };
+    if (JSON.stringify(file.approvals) === JSON.stringify(before)) return;
     await place.files.writePrivate(filePath(place.home), `${JSON.stringify(file, undefined, 2)}\n`);
   });
 }
@@ -138,6 +158,9 @@ export function findApproval(place: ApprovalPlace, id: string): Approval | undef
 export interface ApprovalBook {
   /** How many there are, with or without our seal. */
   readonly size: number;
+  /** Those with our seal. */
+  readonly all: readonly Approval[];
+  readonly problem: ApprovalsProblem | undefined;
   /** What differs from the approval of the same id, in words; undefined where there is none. */
   changesOf(subject: ApprovalSubject): string[] | undefined;
 }
@@ -148,6 +171,8 @@ export function readApprovals(place: ApprovalPlace): ApprovalBook {
   const approvals = readFile(place);
   return {
     size: Object.keys(approvals).length,
+    all: listApprovals(place),
+    problem: approvalsProblem(place),
     changesOf(subject) {
       const found = sealedIn(approvals, key, subject.id);
       if (found === undefined) return undefined;
@@ -180,7 +205,7 @@ export function subjectChanges(place: ApprovalPlace, subject: ApprovalSubject): 
  */
 export function checkApproval(place: ApprovalPlace, id: string, view: LaunchView): Approval {
   const found = sealedApproval(place, id);
-  if (found === undefined) throw notApproved(id, "nobody has approved it");
+  if (found === undefined) throw unknown(place, id);
   const changes = launchChanges(found.approval, view, found.key);
   if (changes.length === 0) changes.push(...configChanges(place, found));
   if (changes.length > 0) throw notApproved(id, `changed since it was approved: ${changes.join(", ")}`);
@@ -200,6 +225,13 @@ function configChanges(place: ApprovalPlace, { approval, key }: KeyedApproval): 
   if (entry === undefined) return elsewhere(approval, startCount(bytes.toString(), approval.id));
   // A program in front of the launcher may do anything, and hand on what it likes.
   return isOurs(place, entry.program) ? entryChanges(approval, entry, key) : ["the launcher"];
+}
+
+/** That nobody approved an entry cannot be told from an approval that cannot be read. */
+function unknown(place: ApprovalPlace, id: string): UserError {
+  const wrong = approvalsProblem(place);
+  if (wrong === undefined) return notApproved(id, "nobody has approved it");
+  return new UserError("not-approved", `${id} is not approved: ${wrong.what}`, { hint: "mcp-secrets doctor" });
 }
 
 /** The entry is not where it was approved: renamed, copied, or gone. */
@@ -248,7 +280,14 @@ function sealedIn(
   key: Buffer | undefined,
   id: string,
 ): KeyedApproval | undefined {
-  const approval = Object.hasOwn(approvals, id) ? approvals[id] : undefined;
+  return sealedOf(Object.hasOwn(approvals, id) ? approvals[id] : undefined, key, id);
+}
+
+function sealedOf(
+  approval: SealedApproval | undefined,
+  key: Buffer | undefined,
+  id: string,
+): KeyedApproval | undefined {
   if (key === undefined || approval === undefined || approval.id !== id) return undefined;
   return isGenuine(approval, key) ? { approval, key } : undefined;
 }
@@ -277,16 +316,55 @@ async function makeKey(files: Files, home: string): Promise<Buffer> {
 }
 
 /** What is not of the shape we write is nobody's approval. */
-function readFile({ files, home }: ApprovalPlace): Readonly<Record<string, SealedApproval>> {
+function readFile(place: ApprovalPlace): Readonly<Record<string, SealedApproval>> {
+  return Object.fromEntries(Object.entries(readMembers(place) ?? {}).filter(isNamedApproval));
+}
+
+/** undefined where the file is damaged. */
+function readMembers({ files, home }: ApprovalPlace): Readonly<Record<string, unknown>> | undefined {
   const bytes = files.readIfExists(filePath(home));
   if (bytes === undefined) return {};
   try {
     const file: unknown = JSON.parse(bytes.toString());
-    if (!isObject(file) || file["v"] !== 1 || !isObject(file["approvals"])) return {};
-    return Object.fromEntries(Object.entries(file["approvals"]).filter(isNamedApproval));
+    return isObject(file) && file["v"] === 1 && isObject(file["approvals"]) ? file["approvals"] : undefined;
   } catch {
-    return {};
+    return undefined;
   }
+}
+
+/** `hint` mends it. */
+export interface ApprovalsProblem {
+  readonly what: string;
+  readonly hint: string;
+}
+
+/** Why approvals do not count as they were given; undefined where nothing is known to be wrong. */
+function approvalsProblem(place: ApprovalPlace): ApprovalsProblem | undefined {
+  const members = readMembers(place);
+  const [file, keyFile] = [filePath(place.home), keyPath(place.home)];
+  const again = "then mcp-secrets approve each entry again";
+  if (members === undefined) return damaged(file, `mv ${shellWord(file)} ${shellWord(`${file}.damaged`)}, ${again}`);
+  const count = Object.keys(members).length;
+  const key = place.files.readIfExists(keyFile);
+  if (key === undefined) {
+    if (count === 0) return undefined;
+    return {
+      what: `${keyFile} is gone, and ${count} approvals with it`,
+      hint: `put your copy of it back, or ${again}`,
+    };
+  }
+  if (key.length !== KEY_BYTES) return damaged(keyFile, `rm ${shellWord(keyFile)}, ${again}`);
+  const bad = Object.entries(members).filter((member) => !isNamedApproval(member) || !isGenuine(member[1], key));
+  if (bad.length === 0) return undefined;
+  const names = bad.map(([id]) => id).join(", ");
+  return {
+    what: `${file} was changed by others: no seal of ours is on ${names}`,
+    hint: `mcp-secrets approve each again`,
+  };
+}
+
+function damaged(path: string, otherwise: string): ApprovalsProblem {
+  return { what: `${path} is damaged`, hint: `put your copy of it back, or ${otherwise}` };
 }
 
 function isNamedApproval(member: [string, unknown]): member is [string, SealedApproval] {
