@@ -9,7 +9,7 @@ import { printable } from "../core/table.ts";
 import { told } from "../core/told.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { listApprovals } from "../launch/approvals.ts";
-import { entryCommand, installLauncher } from "../launch/install.ts";
+import { entryCommand, installLauncher, launcherProblem } from "../launch/install.ts";
 import { applyConfig, isUnsettled, settleJournal } from "../migrate/apply.ts";
 import { idsOf } from "../migrate/ids.ts";
 import { Journal } from "../migrate/journal.ts";
@@ -134,11 +134,17 @@ function namedText(entry: PlannedEntry): string {
   return lines.map((line) => `${printable(line)}\n`).join("");
 }
 
-/** Where there is nothing to do, what an earlier run left is still to be finished. */
+/** Where there is nothing to do, what an earlier run left is still to be finished, and what it installed to work. */
 async function settle(context: Context): Promise<void> {
-  const journal = new Journal(context.files, context.home);
-  if (!isUnsettled(context.files, journal)) return;
-  await context.lock(lockPath(context), () => settleJournal(context.files, journal));
+  const { files, home } = context;
+  const journal = new Journal(files, home);
+  const isInstalled = files.look(join(home, "bin")) !== undefined;
+  const isBroken = isInstalled && (await launcherProblem(context)) !== undefined;
+  if (!isBroken && !isUnsettled(files, journal)) return;
+  await context.lock(lockPath(context), async () => {
+    await settleJournal(files, journal);
+    if (isBroken) await installLauncher(context);
+  });
 }
 
 /** One rewriting of configs at a time. */
