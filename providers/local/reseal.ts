@@ -22,7 +22,9 @@ export function openResealer(options: ProviderOptions): Resealer {
   const names = async () => (await store.keyring.recipients()).map(formatRecipient).toSorted();
   const isNoted = async () => {
     const [noted, now] = [readNoted(store), await names()];
-    return noted === undefined ? now.length === 1 : noted.join() === now.join();
+    if (noted !== undefined) return noted.join() === now.join();
+    // Before anything is noted there was one key and nobody else.
+    return now.length === 1 && store.keyring.identities().length === 1;
   };
   const isFor = (sealed: Buffer, count: number) => (stanzasOf(sealed) ?? count) === count;
   const staleness = async () => {

@@ -22,6 +22,7 @@ import { type ConfigReport, outcomeText, planTable, reportJson, reportsOf } from
 import { storeSecrets } from "../migrate/store.ts";
 import { type Exposure, type MarkPlace, markExposed, markKey, moveMarks } from "../rotate/marks.ts";
 import { confirm } from "./confirm.ts";
+import { tellDangling } from "./dangling.ts";
 import { type Gathered, gather, type Selection } from "./gather.ts";
 import { idHomes } from "./id-homes.ts";
 import { copiesLeft, plannedCopies, tellKept, tellMoved, tellOld } from "./moved.ts";
@@ -67,6 +68,7 @@ export async function runMigrate(context: Context, options: MigrateOptions): Pro
     const prepared = await prepare(context, options);
     if (nothingFound(prepared, options) && context.terminal.inIsTty) return offerSample(context, runMigrate);
     if (attempt === 1 && options.json !== true) show(context, prepared);
+    if (attempt === 1) await tellDangling(context, prepared.plan.configs);
     const work = prepared.plan.configs.some(({ edits }) => edits.length > 0);
     if (!work && options.dryRun !== true) await settle(context);
     if (!work || options.dryRun === true)
@@ -231,7 +233,8 @@ async function writeOne(
 }
 
 function rewritingOf({ files }: Context, { path, entries }: ConfigPlan, { document }: ReadConfig): Rewriting {
-  return { config: files.realpath(path), now: document.entries, entries };
+  const now = new Map(document.entries.map((entry) => [entry.pointer, entry]));
+  return { config: files.realpath(path), now, entries };
 }
 
 function recordMigration(context: Context, { path, moves = [] }: ConfigPlan): void {

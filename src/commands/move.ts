@@ -85,10 +85,10 @@ export async function copyMoves(context: Context, { relocations, ports }: Moves)
   appendAudit(context, { event: "stored", outcome: "ok", refs: copied.map(({ to }) => formatRef(to)) });
 }
 
-/** A config that is rewritten: its path, links followed, its entries as they are, and as they will be. */
+/** A config that is rewritten: its path, links followed, its entries as they are, by pointer, and as they will be. */
 export interface Rewriting {
   readonly config: string;
-  readonly now: readonly Entry[];
+  readonly now: ReadonlyMap<string, Entry>;
   readonly entries: readonly PlannedEntry[];
 }
 
@@ -100,15 +100,15 @@ export interface Rewriting {
  */
 export async function giveWord(context: Context, { entries, ...config }: Rewriting): Promise<readonly string[]> {
   const book = readApprovals(context);
-  const given = entries.filter((entry) => {
+  const [given, rest]: [PlannedEntry[], PlannedEntry[]] = [[], []];
+  for (const entry of entries) {
     const isNew = entry.made.length > 0 || entry.copyOf !== undefined;
-    return isVouched(entry) || (isNew && wasApproved(book, config, entry));
-  });
+    (isVouched(entry) || (isNew && wasApproved(book, config, entry)) ? given : rest).push(entry);
+  }
   await saveApprovals(
     context,
     given.map((entry) => ({ ...entry, config: config.config })),
   );
-  const rest = entries.filter((entry) => !given.includes(entry));
   return renewApprovals(context, renewals({ ...config, entries: rest }));
 }
 
@@ -135,7 +135,9 @@ function isVouched(entry: PlannedEntry): boolean {
 function wasApproved(book: ApprovalBook, config: Omit<Rewriting, "entries">, entry: PlannedEntry): boolean {
   const subject = subjectNow(config, entry);
   if (entry.copyOf === undefined) return book.changesOf(subject)?.length === 0;
-  const beside = config.now.filter((one) => one.pointer !== entry.pointer && unwrap(one)?.id === entry.copyOf);
+  const beside = [...config.now.values()].filter(
+    (one) => one.pointer !== entry.pointer && unwrap(one)?.id === entry.copyOf,
+  );
   const ofOriginal = { ...subject, id: entry.copyOf };
   return beside.some(({ pointer }) => book.changesOf({ ...ofOriginal, pointer })?.length === 0);
 }
@@ -147,7 +149,7 @@ function renewals({ entries, ...config }: Rewriting): Renewal[] {
 }
 
 function subjectNow({ config, now }: Omit<Rewriting, "entries">, entry: PlannedEntry): ApprovalSubject {
-  const found = now.find(({ pointer }) => pointer === entry.pointer);
+  const found = now.get(entry.pointer);
   if (found === undefined) throw new Error("an entry was planned that the config does not have");
   return { ...entry, ...entryWords(found), config };
 }

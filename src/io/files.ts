@@ -7,7 +7,6 @@ import { groupByFolder } from "./flush.ts";
 /** The part of `node:fs` that is used: tests pass one that fails at its k-th call. */
 export type FileSystem = Pick<
   typeof nodeFs,
-  | "appendFileSync"
   | "chmodSync"
   | "closeSync"
   | "copyFileSync"
@@ -32,6 +31,9 @@ export type FileSystem = Pick<
 const PRIVATE_FILE = 0o600;
 const PRIVATE_PROGRAM = 0o700;
 const PRIVATE_DIR = 0o700;
+/** Of a link nobody knows what is behind it: ELOOP. Windows has no such flag. */
+const { O_APPEND, O_CREAT, O_WRONLY, O_NOFOLLOW } = nodeFs.constants;
+const APPEND = O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW;
 /** Marks our temporary files, so that one left by a kill is known for what it is. */
 export const TEMPORARY = ".mcp-secrets-tmp-";
 
@@ -196,7 +198,12 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
     },
 
     append(path, data) {
-      fs.appendFileSync(path, data, { mode: PRIVATE_FILE });
+      const fd = fs.openSync(path, APPEND, PRIVATE_FILE);
+      try {
+        writeAll(fs, fd, Buffer.from(data));
+      } finally {
+        fs.closeSync(fd);
+      }
     },
 
     async rename(from, to) {

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { extname, join } from "node:path";
 import { pointerTokens } from "../clients/tree.ts";
 import type { Files } from "../core/files.ts";
@@ -17,27 +16,22 @@ import {
   type SealedApproval,
   sealApproval,
 } from "./approval.ts";
+import {
+  type ApprovalPlace,
+  type ApprovalsProblem,
+  approvalsProblem,
+  makeKey,
+  readFile,
+  readKey,
+  writeFile,
+} from "./approval-file.ts";
 import { launchedEntry, startCount } from "./config-entry.ts";
-
-/** What reading approvals needs of the Context. */
-export interface ApprovalPlace {
-  readonly files: Files;
-  /** The folder of mcp-secrets. */
-  readonly home: string;
-}
 
 interface WritablePlace extends ApprovalPlace {
   readonly lock: Lock;
   readonly now: () => number;
 }
 
-/** `approvals.json`: by id. */
-interface ApprovalFile {
-  readonly v: 1;
-  readonly approvals: Readonly<Record<string, SealedApproval>>;
-}
-
-const KEY_BYTES = 32;
 /** As migrate's: a config that is larger was never rewritten. */
 const LARGEST_CONFIG = 16 * 1024 * 1024;
 
@@ -131,13 +125,12 @@ type Change = (approvals: Map<string, SealedApproval>, key: Buffer) => void;
 /** One change at a time, and durable. */
 async function changeApprovals(place: WritablePlace, change: Change): Promise<void> {
   await place.lock(join(place.home, "approvals.lock"), async () => {
-    const key = await makeKey(place.files, place.home);
+    const key = await makeKey(place);
     const before = readFile(place);
     const approvals = new Map(Object.entries(before));
     change(approvals, key);
-    const file: ApprovalFile = { v: 1, approvals: Object.fromEntries(approvals) };
-    if (JSON.stringify(file.approvals) === JSON.stringify(before)) return;
-    await place.files.writePrivate(filePath(place.home), `${JSON.stringify(file, undefined, 2)}\n`);
+    const after = Object.fromEntries(approvals);
+    if (JSON.stringify(after) !== JSON.stringify(before)) await writeFile(place, after);
   });
 }
 
@@ -171,8 +164,12 @@ export function readApprovals(place: ApprovalPlace): ApprovalBook {
   const approvals = readFile(place);
   return {
     size: Object.keys(approvals).length,
-    all: listApprovals(place),
-    problem: approvalsProblem(place),
+    get all() {
+      return listApprovals(place);
+    },
+    get problem() {
+      return approvalsProblem(place);
+    },
     changesOf(subject) {
       const found = sealedIn(approvals, key, subject.id);
       if (found === undefined) return undefined;
@@ -290,102 +287,4 @@ function sealedOf(
 ): KeyedApproval | undefined {
   if (key === undefined || approval === undefined || approval.id !== id) return undefined;
   return isGenuine(approval, key) ? { approval, key } : undefined;
-}
-
-function filePath(home: string): string {
-  return join(home, "approvals.json");
-}
-
-function keyPath(home: string): string {
-  return join(home, "approvals.key");
-}
-
-function readKey({ files, home }: ApprovalPlace): Buffer | undefined {
-  const key = files.readIfExists(keyPath(home));
-  return key?.length === KEY_BYTES ? key : undefined;
-}
-
-/** Made once, and never over an existing one: a new key would void every approval. */
-async function makeKey(files: Files, home: string): Promise<Buffer> {
-  await files.createPrivate(keyPath(home), randomBytes(KEY_BYTES));
-  const key = readKey({ files, home });
-  if (key !== undefined) return key;
-  throw new UserError("cannot-write", `${keyPath(home)} is damaged`, {
-    hint: `remove it, then approve every entry again: mcp-secrets approvals`,
-  });
-}
-
-/** What is not of the shape we write is nobody's approval. */
-function readFile(place: ApprovalPlace): Readonly<Record<string, SealedApproval>> {
-  return Object.fromEntries(Object.entries(readMembers(place) ?? {}).filter(isNamedApproval));
-}
-
-/** undefined where the file is damaged. */
-function readMembers({ files, home }: ApprovalPlace): Readonly<Record<string, unknown>> | undefined {
-  const bytes = files.readIfExists(filePath(home));
-  if (bytes === undefined) return {};
-  try {
-    const file: unknown = JSON.parse(bytes.toString());
-    return isObject(file) && file["v"] === 1 && isObject(file["approvals"]) ? file["approvals"] : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** `hint` mends it. */
-export interface ApprovalsProblem {
-  readonly what: string;
-  readonly hint: string;
-}
-
-/** Why approvals do not count as they were given; undefined where nothing is known to be wrong. */
-function approvalsProblem(place: ApprovalPlace): ApprovalsProblem | undefined {
-  const members = readMembers(place);
-  const [file, keyFile] = [filePath(place.home), keyPath(place.home)];
-  const again = "then mcp-secrets approve each entry again";
-  if (members === undefined) return damaged(file, `mv ${shellWord(file)} ${shellWord(`${file}.damaged`)}, ${again}`);
-  const count = Object.keys(members).length;
-  const key = place.files.readIfExists(keyFile);
-  if (key === undefined) {
-    if (count === 0) return undefined;
-    return {
-      what: `${keyFile} is gone, and ${count} approvals with it`,
-      hint: `put your copy of it back, or ${again}`,
-    };
-  }
-  if (key.length !== KEY_BYTES) return damaged(keyFile, `rm ${shellWord(keyFile)}, ${again}`);
-  const bad = Object.entries(members).filter((member) => !isNamedApproval(member) || !isGenuine(member[1], key));
-  if (bad.length === 0) return undefined;
-  const names = bad.map(([id]) => id).join(", ");
-  return {
-    what: `${file} was changed by others: no seal of ours is on ${names}`,
-    hint: `mcp-secrets approve each again`,
-  };
-}
-
-function damaged(path: string, otherwise: string): ApprovalsProblem {
-  return { what: `${path} is damaged`, hint: `put your copy of it back, or ${otherwise}` };
-}
-
-function isNamedApproval(member: [string, unknown]): member is [string, SealedApproval] {
-  const [, value] = member;
-  if (!isObject(value)) return false;
-  const texts = ["id", "config", "pointer", "since", "mac"].every((name) => typeof value[name] === "string");
-  return texts && isListOf(value["words"], isText) && isListOf(value["env"], isVariable);
-}
-
-function isListOf(value: unknown, test: (item: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.every(test);
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === "string";
-}
-
-function isVariable(value: unknown): boolean {
-  return isObject(value) && isText(value["name"]);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

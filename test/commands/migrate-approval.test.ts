@@ -130,6 +130,20 @@ describe("nobody is asked", () => {
   });
 });
 
+test("references that lead nowhere are told before anything is done", async () => {
+  const env = { A: "mcp-secret://local/no/such", B: "mcp-secret://nowhere/x", C: NAMED, D: `${NAMED}#other` };
+  write({ good: GOOD });
+  await migrate();
+  write({ ...servers(), odd: { command: "x", args: [], env } });
+  const { err } = await migrate({ dryRun: true });
+  expect(err.split("\n").filter((line) => line.includes("warning: odd:"))).toEqual([
+    "[mcp-secrets] warning: odd: there is no secret mcp-secret://local/no/such",
+    "[mcp-secrets] warning: odd: there is no store nowhere",
+    `[mcp-secrets] warning: odd: there is no secret ${NAMED}#other`,
+  ]);
+  expect(err).toContain(`hint: mcp-secrets set ${NAMED}#other\n`);
+});
+
 test("an entry with what is no reference stays, and does not keep the others from moving", async () => {
   await runSet(withTerminal(at.context, { stdin: "x" }), "mcp-secret://local/a/b");
   write({ good: GOOD, odd: { command: "x", args: ["mcp-secret://local"], env: {} } });

@@ -83,6 +83,15 @@ test("a key that takes the place of another, and one that goes, are seen: as man
   expect([opens(other), await state()]).toEqual([0, [true, 0]]);
 });
 
+test("a new identity in front of the old one: what the old one opens is written for the new one", async () => {
+  const fresh = generateIdentity();
+  const old = readFileSync(local("identity"), "utf8");
+  writeFileSync(local("identity"), `${fresh.text}\n${old}`);
+  expect(await state()).toEqual([false, 3]);
+  expect(await reseal()).toBe(true);
+  expect([opens(fresh.identity), await state()]).toEqual([3, [true, 0]]);
+});
+
 test("one that was written meanwhile for fewer is seen by its header", async () => {
   invite(recovery);
   await reseal();
