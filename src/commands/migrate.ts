@@ -14,29 +14,20 @@ import { applyConfig, isUnsettled, settleJournal } from "../migrate/apply.ts";
 import { idsOf } from "../migrate/ids.ts";
 import { Journal } from "../migrate/journal.ts";
 import { movedSecrets, withMoves } from "../migrate/move.ts";
-import { moveTable } from "../migrate/move-report.ts";
-import { type ConfigPlan, makePlan, namedRefs, type Plan, type PlannedEntry } from "../migrate/plan.ts";
+import { type ConfigPlan, makePlan, type Plan } from "../migrate/plan.ts";
 import { knownAfter } from "../migrate/relocate.ts";
-import type { ReadConfig } from "../migrate/read.ts";
-import { type ConfigReport, outcomeText, planTable, reportJson, reportsOf } from "../migrate/report.ts";
+import { type ConfigReport, outcomeText, reportJson, reportsOf } from "../migrate/report.ts";
 import { storeSecrets } from "../migrate/store.ts";
 import { type Exposure, type MarkPlace, markExposed, markKey, moveMarks } from "../rotate/marks.ts";
 import { confirm } from "./confirm.ts";
 import { tellDangling } from "./dangling.ts";
 import { type Gathered, gather, type Selection } from "./gather.ts";
 import { idHomes } from "./id-homes.ts";
-import { copiesLeft, plannedCopies, tellKept, tellMoved, tellOld } from "./moved.ts";
+import { showPlan } from "./migrate-plan.ts";
+import { finishRotations, mayHaveMovedRotations, movesTogether } from "./move-rotation.ts";
+import { copiesLeft, plannedBytes, plannedCopies, tellMoved, tellOld } from "./moved.ts";
 import type { OldCopy } from "./old-copies.ts";
-import {
-  copyMoves,
-  entriesWithoutWord,
-  giveWord,
-  type MoveOptions,
-  type Moves,
-  prepareMoves,
-  type Rewriting,
-  takeWordBack,
-} from "./move.ts";
+import { copyMoves, giveWord, type MoveOptions, type Moves, prepareMoves, rewritingOf, takeWordBack } from "./move.ts";
 import { offerSample } from "./sample.ts";
 import { defaultStore, openSeal, openStore } from "../stores.ts";
 
@@ -67,10 +58,10 @@ export async function runMigrate(context: Context, options: MigrateOptions): Pro
   for (let attempt = 1; ; attempt += 1) {
     const prepared = await prepare(context, options);
     if (nothingFound(prepared, options) && context.terminal.inIsTty) return offerSample(context, runMigrate);
-    if (attempt === 1 && options.json !== true) show(context, prepared);
+    if (attempt === 1 && options.json !== true) showPlan(context, prepared);
     if (attempt === 1) await tellDangling(context, prepared.plan.configs);
     const work = prepared.plan.configs.some(({ edits }) => edits.length > 0);
-    if (!work && options.dryRun !== true) await settle(context);
+    if (!work && options.dryRun !== true) await settle(context, prepared);
     if (!work || options.dryRun === true)
       return finish(context, options, reportsOf(prepared.plan, prepared, "planned"), prepared.copies);
     if (attempt === 1) {
@@ -102,49 +93,30 @@ async function prepare(context: Context, options: MigrateOptions): Promise<Prepa
     const config = context.files.realpath(place.path);
     return { ...input, ids: idsOf({ config, client: place.id, entries }, homeOf) };
   });
-  const moves = await prepareMoves(context, options, inputs, name);
-  const known = wanted ? [...((await provider.readAll?.()) ?? []), ...knownAfter(moves.relocations)] : [];
+  const known = wanted ? ((await provider.readAll?.()) ?? []) : [];
   const launcher = entryCommand(context);
-  const plan = makePlan(inputs, known, { store: name, launcher, folder: provider.folder });
-  const whole = withMoves(plan, inputs, moves);
-  return { ...gathered, provider, moves, plan: whole, copies: plannedCopies(context, whole.configs, gathered.configs) };
-}
-
-function show(context: Context, { plan, configs, failures, copies }: Prepared): void {
-  const { terminal } = context;
-  if (configs.length === 0 && failures.length === 0) {
-    terminal.out("no config of an MCP client was found; name one: mcp-secrets migrate --config FILE\n");
-  }
-  for (const config of plan.configs) {
-    terminal.out(`${printable(config.path)}\n`);
-    if (config.findings.length > 0) terminal.out(planTable(config));
-    else if (config.edits.length === 0 && config.moves === undefined) terminal.out("nothing to do\n");
-    if (config.moves !== undefined) terminal.out(moveTable(config.moves));
-    const read = configs.find(({ place }) => place.path === config.path);
-    const unsure = read === undefined ? [] : entriesWithoutWord(context, rewritingOf(context, config, read));
-    for (const entry of unsure) terminal.out(namedText(entry));
-  }
-  tellKept(context, copies);
-}
-
-/** An entry that names stored secrets may have been written to get at them: what it would start is shown, whole. */
-function namedText(entry: PlannedEntry): string {
-  const { server, command, args } = entry;
-  const refs = namedRefs(entry);
-  const words = [command, ...args].map((word) => `  ${JSON.stringify(word)}`);
-  const lines = [`${server} names stored secrets (${refs.join(", ")}): approve decides. It starts`, ...words];
-  return lines.map((line) => `${printable(line)}\n`).join("");
+  const planFor = (moves: Moves) => {
+    const all = wanted ? [...known, ...knownAfter(moves.relocations)] : [];
+    return withMoves(makePlan(inputs, all, { store: name, launcher, folder: provider.folder }), inputs, moves);
+  };
+  const wished = await prepareMoves(context, options, inputs, name);
+  const bytes = () => plannedBytes(context, planFor(wished).configs, gathered.configs);
+  const moves = movesTogether(context, wished, bytes);
+  const plan = planFor(moves);
+  return { ...gathered, provider, moves, plan, copies: plannedCopies(context, plan.configs, gathered.configs) };
 }
 
 /** Where there is nothing to do, what an earlier run left is still to be finished, and what it installed to work. */
-async function settle(context: Context): Promise<void> {
+async function settle(context: Context, { moves }: Prepared): Promise<void> {
   const { files, home } = context;
   const journal = new Journal(files, home);
   const isInstalled = files.look(join(home, "bin")) !== undefined;
   const isBroken = isInstalled && (await launcherProblem(context)) !== undefined;
-  if (!isBroken && !isUnsettled(files, journal)) return;
+  const isLeft = isUnsettled(files, journal) || mayHaveMovedRotations(context, journal.list());
+  if (!isBroken && !isLeft) return;
   await context.lock(lockPath(context), async () => {
     await settleJournal(files, journal);
+    await finishRotations(context, journal.list(), moves.ports);
     if (isBroken) await installLauncher(context);
   });
 }
@@ -168,6 +140,7 @@ async function write(context: Context, prepared: Prepared): Promise<readonly Con
     for (const report of reportsOf(prepared.plan, prepared, "planned")) {
       done.push(await writeOne(context, { journal, seal }, prepared, report));
     }
+    await finishRotations(context, journal.list(), prepared.moves.ports);
     return done;
   });
   return lookAgain(context, prepared, reports);
@@ -230,11 +203,6 @@ async function writeOne(
     if (error.code === "config-changed") throw error;
     return { ...report, status: "failed", error };
   }
-}
-
-function rewritingOf({ files }: Context, { path, entries }: ConfigPlan, { document }: ReadConfig): Rewriting {
-  const now = new Map(document.entries.map((entry) => [entry.pointer, entry]));
-  return { config: files.realpath(path), now, entries };
 }
 
 function recordMigration(context: Context, { path, moves = [] }: ConfigPlan): void {

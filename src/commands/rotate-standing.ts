@@ -41,7 +41,9 @@ async function journalled({ context, openStore }: World, secret: RotatedSecret):
   const status = await readRotation(secret.ref, { provider, now: context.now });
   const summary = await provider.describe?.(secret.ref.path);
   if (summary === undefined) return { secret, status };
-  return { secret, status, madeAt: summary.updatedAt, version: summary.version };
+  // A secret that was moved to another store is as old as it was.
+  const madeAt = status.made?.version === summary.version ? status.made.at : summary.updatedAt;
+  return { secret, status, madeAt, version: summary.version };
 }
 
 /** The store's own record is the journal. */

@@ -5,17 +5,24 @@ import { retireHint, stuckHint } from "./rotate-report.ts";
 import { readStandings, type Standing } from "./rotate-standing.ts";
 import { isPersonDue, waitsForPerson } from "./rotate-status.ts";
 import { openWorld } from "./rotation.ts";
+import { heldTooLong } from "./rotation-lock.ts";
 import { wholeName } from "../rotate/settings.ts";
 
 /** What was in plaintext and is not rotated, what was replaced and may still work, and rotations that do not go on. */
 export async function rotationChecks(context: Context): Promise<readonly Check[]> {
+  const hangs = heldTooLong(context);
+  const held = hangs === undefined ? [] : [problem("rotation", hangs.message, hangs.hint)];
+  return [...held, ...(await secretChecks(context, held.length > 0))];
+}
+
+async function secretChecks(context: Context, isHeld: boolean): Promise<readonly Check[]> {
   const world = openWorld(context);
   const exposed = await readExposed(world);
   const standings = await readStandings(world, world.settings.secrets);
   const told = standings.flatMap((standing) => standingChecks(standing, context.now()));
   const names = new Set(told.map(({ about }) => about));
   const checks = [...markChecks(exposed).filter(({ about }) => !names.has(about)), ...told];
-  if (checks.length > 0 || standings.length === 0) return checks;
+  if (checks.length > 0 || standings.length === 0 || isHeld) return checks;
   return [ok("rotation", `${standings.length} secrets, none overdue and none stuck`)];
 }
 

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { parseRef } from "../../src/core/ref.ts";
 import { createFiles } from "../../src/io/files.ts";
 import { createLock } from "../../src/io/locks.ts";
-import { clearMarks, isReplaced, markExposed, markReplaced, readMarks } from "../../src/rotate/marks.ts";
+import { clearMarks, isReplaced, markExposed, markReplaced, moveMarks, readMarks } from "../../src/rotate/marks.ts";
 import { random } from "../helpers/local-store.ts";
 
 const ref = parseRef("mcp-secret://local/mail/TOKEN");
@@ -64,6 +64,47 @@ test("what was replaced and is found in plaintext again is exposed again", async
   expect(readMarks(at).get(key)?.replaced).toBeDefined();
   await markExposed(at, [{ ref, version: 2, places: [place("/b")] }], NOW + 1000);
   expect(readMarks(at).get(key)).toEqual({ since: "2026-11-25T10:00:01.000Z", version: 2, places: [place("/b")] });
+});
+
+test("marks go with a secret to another store, each of its fields, without the version that the old store counted", async () => {
+  const at = home();
+  const password = { ...ref, field: "password" };
+  const other = parseRef("mcp-secret://local/mail/TOKEN-2");
+  await markExposed(
+    at,
+    [ref, password, other].map((each) => ({ ref: each, version: 4, places: [place("/a")] })),
+    NOW,
+  );
+  await markReplaced(at, { ref: password, version: 5, changed: true }, NOW + 1000);
+  const to = parseRef("mcp-secret://team/kv/mail/TOKEN");
+  await moveMarks(at, [{ from: ref, to }]);
+  const marks = readMarks(at);
+  const since = "2026-11-25T10:00:00.000Z";
+  expect(Object.fromEntries(marks)).toEqual({
+    "mcp-secret://team/kv/mail/TOKEN": { since, places: [place("/a")] },
+    "mcp-secret://team/kv/mail/TOKEN#password": { since, places: [place("/a")], replaced: "2026-11-25T10:00:01.000Z" },
+    "mcp-secret://local/mail/TOKEN-2": { since, version: 4, places: [place("/a")] },
+  });
+  // Of the new store no version is known yet: whatever it has is the value that was exposed.
+  const exposed = marks.get("mcp-secret://team/kv/mail/TOKEN");
+  expect(exposed && isReplaced(exposed, 1)).toBe(false);
+});
+
+test("two that change places keep each its own mark, and a move of what has none writes nothing", async () => {
+  const at = home();
+  const [a, b] = [parseRef("mcp-secret://local/a"), parseRef("mcp-secret://team/kv/a")];
+  await moveMarks(at, [{ from: a, to: b }]);
+  expect(existsSync(join(at.home, "rotation"))).toBe(false);
+  await markExposed(at, [{ ref: a, places: [place("/a")] }], NOW);
+  await markExposed(at, [{ ref: b, places: [place("/b")] }], NOW);
+  await moveMarks(at, [
+    { from: a, to: b },
+    { from: b, to: a },
+  ]);
+  expect(Object.fromEntries(readMarks(at))).toMatchObject({
+    "mcp-secret://local/a": { places: [place("/b")] },
+    "mcp-secret://team/kv/a": { places: [place("/a")] },
+  });
 });
 
 test("without a mark nothing is written ", async () => {
