@@ -10,3 +10,4 @@ export const providers = {
 } satisfies Record<ProviderName, () => Promise<ProviderModule>>;
 
 export const loadSeal = () => import("./local/seal.ts");
+export const loadResealer = () => import("./local/reseal.ts");

@@ -69,8 +69,15 @@ function build({ terminal, context, done }: Wiring): Command {
     .action(async (options) => end((await import("./commands/scan.ts")).runScan(context(), options)));
 
   command("approve", "give your word that an entry may have its references")
-    .argument("<entry>", "CLIENT/SERVER")
-    .action(async (entry) => end((await import("./commands/approve.ts")).runApprove(context(), entry)));
+    .argument("[entry]", "CLIENT/SERVER")
+    .option("--config <file>", "the config that has it, where it is not a known one")
+    .option("--withdraw", "take your word back, for the entry or for all of the config")
+    .action(async (entry: string | undefined, { withdraw, ...options }) => {
+      if (withdraw === true) {
+        return end((await import("./commands/withdraw.ts")).runWithdraw(context(), { entry, ...options }));
+      }
+      return end((await import("./commands/approve.ts")).runApprove(context(), entry, options));
+    });
 
   command("approvals", "list what you have approved")
     .option("--json", "print the list as JSON")

@@ -1,9 +1,9 @@
-import { loadSeal, providers } from "../providers/index.ts";
+import { loadResealer, loadSeal, providers } from "../providers/index.ts";
 import type { Context } from "./context.ts";
 import { withoutJournals } from "./core/journal.ts";
 import type { Provider } from "./core/provider.ts";
 import type { SecretRef } from "./core/ref.ts";
-import type { Seal } from "./core/seal.ts";
+import type { Resealer, Seal } from "./core/seal.ts";
 import { UserError } from "./errors.ts";
 import { readSettings, type StoreSettings } from "./settings.ts";
 
@@ -56,6 +56,12 @@ export async function openStore(host: StoreHost, name: string): Promise<Provider
 export async function openSeal({ home, files, lock, now }: StoreHost): Promise<Seal> {
   const seal = await loadSeal();
   return seal.openSeal({ store: LOCAL.name, home, files, lock, now });
+}
+
+/** Of the local store, and of what `openSeal` sealed. */
+export async function openResealer({ home, files, lock, now }: StoreHost): Promise<Resealer> {
+  const local = await loadResealer();
+  return local.openResealer({ store: LOCAL.name, home, files, lock, now });
 }
 
 async function findStore(host: StoreHost, name: string): Promise<StoreSettings> {

@@ -2,6 +2,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv } from "ajv";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { approveEntries } from "./helpers/approve.ts";
 import { findCanaries } from "./helpers/canary.ts";
 import { type Ended, execute, type Home, makeHome, mcpSecrets } from "./helpers/cli.ts";
 import { entryOf, type ServerEntry } from "./helpers/migrated.ts";
@@ -88,6 +89,7 @@ async function localConfig(world: World): Promise<void> {
   await world.set("mcp-secret://local/db/app#password", "move/canary@password");
   writeFileSync(world.config, CONFIG);
   await world.done("migrate", "--config", "config.json", "--yes");
+  await approveEntries(world.home, world.config);
 }
 
 /** What a client that starts the entry gets: the last argument and the variables of the server. */
@@ -309,13 +311,16 @@ describe("approvals", () => {
     const entry = { command: "node", args: ["-e", SHOW], env: { A: "mcp-secret://local/a" } };
     writeFileSync(world.config, JSON.stringify({ mcpServers: { good: entry, bad: entry } }));
     await world.done("migrate", "--config", "config.json", "--yes");
+    await approveEntries(world.home, world.config);
     const restored = world.text();
     // Somebody edits an entry that was approved.
     writeFileSync(world.config, restored.replace(/("bad":.*?)"A":/, '$1"X": "mcp-secret://local/a", "A":'));
     const edited = world.text();
     const { stderr } = await move(world, "prod");
-    expect(stderr).toMatch(/warning: custom@[0-9a-f]{8}\/bad is not approved as it stands/);
-    expect(stderr).not.toMatch(/\/good is not approved/);
+    expect(stderr).toMatch(
+      /warning: custom@[0-9a-f]{8}\/bad names secrets that are stored already, and starts only once/,
+    );
+    expect(stderr).not.toMatch(/\/good names/);
     const start = async (name: string) => {
       const { command, args, env } = world.entry(name);
       return (await execute(command, args, { env: { ...world.home.env, ...env } })).code;

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Files } from "../core/files.ts";
+import { shellWord } from "../core/shell.ts";
 import { UserError, systemCode } from "../errors.ts";
 import { type Actor, type AuditRecord, formatRecord } from "./record.ts";
 
@@ -33,8 +34,12 @@ export function appendAudit(place: AuditPlace, entry: AuditEntry): void {
   try {
     appendLine(place.files, place.home, formatRecord(record));
   } catch (error) {
-    throw new UserError("cannot-write", `cannot write the audit log ${path}: ${systemCode(error) ?? "error"}`, {
-      hint: `check the permissions and the free space of ${join(place.home, "audit")}`,
+    const code = systemCode(error) ?? "error";
+    const isLink = code === "ELOOP";
+    throw new UserError("cannot-write", `cannot write the audit log ${path}: ${isLink ? "it is a link" : code}`, {
+      hint: isLink
+        ? `rm ${shellWord(path)} takes the link away`
+        : `check the permissions and the free space of ${join(place.home, "audit")}`,
       cause: error,
     });
   }

@@ -30,6 +30,7 @@ export type AuditEvent =
   | "shown"
   | "resolved"
   | "approved"
+  | "withdrawn"
   | "launched"
   | "ended"
   | "ending"

@@ -9,11 +9,14 @@ import { settleJournal } from "../migrate/apply.ts";
 import { Journal } from "../migrate/journal.ts";
 import { unwrap } from "../migrate/wrapper.ts";
 import { configuredStores } from "../stores.ts";
+import { approvalChecks } from "./approval-checks.ts";
 import { type Check, checked, problem, readOr } from "./check.ts";
 import { configChecks, migratedServers } from "./entry-checks.ts";
 import { type Gathered, gather } from "./gather.ts";
 import { homeChecks, launcherChecks, mendModes } from "./home-checks.ts";
+import { idHomes } from "./id-homes.ts";
 import { journalChecks } from "./journal-checks.ts";
+import { mendRecipients, recipientChecks } from "./recipient-checks.ts";
 import { rotationChecks } from "./rotation-checks.ts";
 import { StoreView } from "./store-checks.ts";
 
@@ -22,7 +25,7 @@ export interface DoctorOptions {
   readonly json?: boolean;
 }
 
-const NO_APPROVALS: ApprovalBook = { size: 0, changesOf: () => undefined };
+const NO_APPROVALS: ApprovalBook = { size: 0, all: [], problem: undefined, changesOf: () => undefined };
 
 /** `doctor`: what is wrong and the next command. Returns 1 where there is a problem. */
 export async function runDoctor(context: Context, options: DoctorOptions): Promise<number> {
@@ -43,14 +46,16 @@ async function allChecks(context: Context): Promise<Check[]> {
   const journal = new Journal(files, home);
   const migrated = migratedServers(readOr([], "journal", checks, () => journal.read().migrations));
   const approvals = readOr(NO_APPROVALS, "approvals", checks, () => readApprovals(context));
-  const { configs, failures } = gatherAll(context, [...migrated.keys()]);
+  const { configs, failures, gone } = gatherAll(context, [...migrated.keys()]);
   const stores = new StoreView(context);
-  const world = { context, approvals, stores, migrated };
+  const world = { context, approvals, stores, migrated, homeOf: idHomes(context, approvals.all) };
   checks.push(...(await checked(home, () => homeChecks(context))));
+  checks.push(...approvalChecks(approvals, gone));
   checks.push(...(await checked("launcher", () => launcherChecks(context, isStarted(configs, approvals)))));
   for (const { name } of await configuredStores(context)) {
     checks.push(...(await checked(`store ${name}`, () => stores.checks(name))));
   }
+  checks.push(...(await checked("recipients", () => recipientChecks(context, journal))));
   checks.push(...(await checked("journal", () => journalChecks(context, journal))));
   checks.push(...(await checked("rotation", () => rotationChecks(context))));
   checks.push(...failures.map(({ error }) => problem(error.message, "the config cannot be read", error.hint)));
@@ -64,12 +69,18 @@ function isStarted(configs: Gathered["configs"], approvals: ApprovalBook): boole
   return configs.some(({ input }) => input.entries.some(({ entry }) => unwrap(entry) !== undefined));
 }
 
+interface GatheredAll extends Gathered {
+  /** Configs that are there no more. */
+  readonly gone: readonly string[];
+}
+
 /** The configs of known clients, and those that migrate was pointed at: `rewritten`, links followed. */
-function gatherAll(context: Context, rewritten: readonly string[]): Gathered {
+function gatherAll(context: Context, rewritten: readonly string[]): GatheredAll {
   const found = gather(context, {});
   const seen = new Set(found.configs.map(({ place }) => context.files.realpath(place.path)));
-  const more = gather(context, { config: rewritten.filter((path) => !seen.has(path)) });
-  return { configs: [...found.configs, ...more.configs], failures: [...found.failures, ...more.failures] };
+  const gone = rewritten.filter((path) => context.files.look(path) === undefined);
+  const more = gather(context, { config: rewritten.filter((path) => !seen.has(path) && !gone.includes(path)) });
+  return { configs: [...found.configs, ...more.configs], failures: [...found.failures, ...more.failures], gone };
 }
 
 /** Nothing is written into a folder that another user owns: what is wrong with it is told by the checks. */
@@ -84,6 +95,7 @@ async function fix(context: Context): Promise<readonly Check[]> {
   await context.lock(join(home, "journal", "migrate.lock"), async () => {
     await settleJournal(files, journal);
     if (started) await installLauncher(context);
+    await mendRecipients(context, journal);
   });
   return [];
 }

@@ -1,9 +1,12 @@
 import type { Entry } from "../clients/document.ts";
 import type { Context } from "../context.ts";
 import { findRefs, formatRef } from "../core/ref.ts";
+import { shellWord } from "../core/shell.ts";
 import type { ApprovalBook } from "../launch/approvals.ts";
 import { cautions } from "../launch/cautions.ts";
+import { type IdHome, idsOf } from "../migrate/ids.ts";
 import type { Migration } from "../migrate/journal.ts";
+import { whyLeft } from "../migrate/plan.ts";
 import type { ReadConfig } from "../migrate/read.ts";
 import { type Unwrapped, unwrap, wordsOf } from "../migrate/wrapper.ts";
 import { type Check, checked, ok, problem, warning } from "./check.ts";
@@ -14,6 +17,8 @@ export interface EntryWorld {
   readonly context: Context;
   readonly approvals: ApprovalBook;
   readonly stores: StoreView;
+  /** Where an id is approved and stands. */
+  readonly homeOf: (id: string) => IdHome | undefined;
   /** The servers that were migrated, by the config that they stood in, links followed. */
   readonly migrated: ReadonlyMap<string, ReadonlySet<string>>;
 }
@@ -27,18 +32,29 @@ export function migratedServers(migrations: readonly Migration[]): Map<string, S
   return migrated;
 }
 
-export async function configChecks(world: EntryWorld, { place, input, problems }: ReadConfig): Promise<Check[]> {
+export async function configChecks(
+  world: EntryWorld,
+  { place, document, input, problems }: ReadConfig,
+): Promise<Check[]> {
   const config = world.context.files.realpath(place.path);
   const checks: Check[] = [];
+  const ids = idsOf({ config, client: place.id, entries: document.entries }, world.homeOf);
   for (const { entry, findings } of input.entries) {
     const about = `${place.id}/${entry.server}`;
+    const again = `mcp-secrets migrate --config ${shellWord(place.path)}`;
     const unwrapped = unwrap(entry);
     if (findings.length > 0) {
-      const again = unwrapped === undefined && world.migrated.get(config)?.has(entry.server) === true;
-      const what = again ? "the plaintext is back: the client wrote its old copy" : "plaintext secrets in the config";
-      checks.push(problem(about, `${what} (${findings.length})`, `mcp-secrets migrate --config ${place.path}`));
+      const wasMoved = unwrapped === undefined && world.migrated.get(config)?.has(entry.server) === true;
+      const what = wasMoved
+        ? "the plaintext is back: the client wrote its old copy"
+        : "plaintext secrets in the config";
+      const left = whyLeft(entry, findings);
+      const [why, hint] = left === undefined ? ["", again] : [`, and migrate leaves it: ${left}`, leftHint(place.path)];
+      checks.push(problem(about, `${what} (${findings.length})${why}`, hint));
     }
-    if (unwrapped !== undefined) {
+    if (unwrapped !== undefined && ids.get(entry.pointer) !== unwrapped.id) {
+      checks.push(problem(about, `it is a copy: ${unwrapped.id}, under which it starts, is another entry`, again));
+    } else if (unwrapped !== undefined) {
       checks.push(...(await checked(unwrapped.id, () => wrappedChecks(world, config, entry, unwrapped))));
     }
   }
@@ -46,6 +62,10 @@ export async function configChecks(world: EntryWorld, { place, input, problems }
     checks.push(problem(`${place.id}/${server}`, wrong, `mend ${place.path} by hand`));
   }
   return checks.length > 0 ? checks : [ok(place.path, "no plaintext secret")];
+}
+
+function leftHint(path: string): string {
+  return `edit ${shellWord(path)} by hand: only what starts a program through the launcher can have a reference`;
 }
 
 /** @throws UserError reference-invalid */
@@ -58,7 +78,7 @@ async function wrappedChecks(world: EntryWorld, config: string, entry: Entry, { 
   const checks: Check[] = [];
   if (changes?.length !== 0) {
     const detail =
-      changes === undefined ? "nobody has approved it" : `${changes.join(", ")} changed since it was approved`;
+      changes === undefined ? "nobody has approved it" : `changed since it was approved: ${changes.join(", ")}`;
     checks.push(problem(id, detail, `mcp-secrets approve ${id}`));
   }
   const inArgs = [command, ...args].flatMap(findRefs).map(({ ref }) => ref);

@@ -14,6 +14,8 @@ export interface Exposed extends Mark {
   readonly risk: Risk;
   /** `exposed`: the store still gives the value that was in plaintext; `replaced`: the old one may still work. */
   readonly state: "exposed" | "replaced";
+  /** The store has the secret no more. */
+  readonly removed: boolean;
 }
 
 const RISK_WORDS: Readonly<Record<Risk, string>> = {
@@ -33,8 +35,10 @@ export async function readExposed(world: World): Promise<readonly Exposed[]> {
   const risks = await riskOfConfigs(world.context, configs);
   const all = marks.map(([reference, mark]): Exposed => {
     const ref = parseRef(reference);
-    const state = isReplaced(mark, current.get(wholeName(ref))) ? "replaced" : "exposed";
-    return { ...mark, reference, ref, state, risk: worstRisk(mark.places, risks) };
+    const version = current.get(wholeName(ref));
+    const removed = version === "removed";
+    const state = removed || isReplaced(mark, version) ? "replaced" : "exposed";
+    return { ...mark, reference, ref, state, removed, risk: worstRisk(mark.places, risks) };
   });
   return all.toSorted((a, b) => rank(a) - rank(b) || (a.reference < b.reference ? -1 : 1));
 }
@@ -48,12 +52,13 @@ function rank({ state, risk }: Exposed): number {
 }
 
 /** What the stores have now, by the name of the whole secret; what cannot be asked counts as unchanged. */
-async function versionsOf(world: World, refs: readonly SecretRef[]): Promise<ReadonlyMap<string, number>> {
+async function versionsOf(world: World, refs: readonly SecretRef[]): Promise<ReadonlyMap<string, number | "removed">> {
   const secrets = new Map(refs.map((ref) => [wholeName(ref), ref]));
   const versions = await inParallel([...secrets], async ([name, { store, path }]) => {
     try {
-      const summary = await (await world.openStore(store)).describe?.(path);
-      return summary === undefined ? [] : [[name, summary.version] as const];
+      const provider = await world.openStore(store);
+      if (provider.describe === undefined) return [];
+      return [[name, (await provider.describe(path))?.version ?? "removed"] as const];
     } catch (error) {
       if (error instanceof UserError) return [];
       throw error;

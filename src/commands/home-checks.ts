@@ -54,15 +54,15 @@ interface Found {
 }
 
 /**
- * The home folder and everything in it. A link is followed where it stands for the home or one of its parts, which a
- * user may keep on another disk; elsewhere we make none, and one could lead anywhere.
+ * The home folder and everything in it. A link is followed where it stands for the home; one in place of a part is judged
+ * by the folder that it leads to (`unsafeFolders`), and what else is in there is not ours to look at or to change.
  */
 function below({ files, home }: Context): Found[] {
   const all: Found[] = [];
   const walk = (path: string, depth: number): void => {
     const seen = files.look(path);
     if (seen === undefined) return;
-    const found = seen.kind === "link" && depth <= 1 ? files.identify(path) : seen;
+    const found = seen.kind === "link" && depth === 0 ? files.identify(path) : seen;
     if (found.kind === "link") return;
     all.push({ path, found });
     if (found.kind === "directory") for (const name of files.list(path)) walk(join(path, name), depth + 1);

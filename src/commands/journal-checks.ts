@@ -21,18 +21,20 @@ export async function journalChecks(context: Context, journal: Journal): Promise
 async function backupChecks(context: Context, journal: Journal, open: readonly Migration[]): Promise<Check[]> {
   const seal = await openSeal(context);
   return open.flatMap(({ id, config, before }) => {
-    const wrong = problemOf(() => seal.open(journal.sealed(id)), before);
-    if (wrong === undefined) return [];
     const file = journal.backup(id);
-    return [problem(config, `restore cannot undo it: ${wrong}: ${file}`, `put your copy of ${file} back`)];
+    const wrong = problemOf(() => seal.open(journal.sealed(id)), before, `put your copy of ${file} back`);
+    if (wrong === undefined) return [];
+    return [problem(config, `restore cannot undo it: ${wrong.what}: ${file}`, wrong.hint)];
   });
 }
 
-function problemOf(open: () => Buffer, before: string): string | undefined {
+/** `hint` is for a backup that is damaged or gone: where only the key is, nothing is wrong with the backup. */
+function problemOf(open: () => Buffer, before: string, hint: string): { what: string; hint: string } | undefined {
   try {
-    return digest(open()) === before ? undefined : "the backup is of another file";
+    return digest(open()) === before ? undefined : { what: "the backup is of another file", hint };
   } catch (error) {
-    if (error instanceof UserError) return error.message;
-    throw error;
+    if (!(error instanceof UserError)) throw error;
+    const isKey = error.code === "store-locked" || error.code === "store-unavailable";
+    return { what: error.message, hint: isKey ? (error.hint ?? hint) : hint };
   }
 }

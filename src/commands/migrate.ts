@@ -3,28 +3,32 @@ import { appendAudit } from "../audit/log.ts";
 import { runningClients } from "../clients/running.ts";
 import type { Context } from "../context.ts";
 import type { Provider, ResolvedSecret } from "../core/provider.ts";
-import { findRefs, formatRef } from "../core/ref.ts";
+import { formatRef } from "../core/ref.ts";
 import type { Seal } from "../core/seal.ts";
 import { printable } from "../core/table.ts";
 import { told } from "../core/told.ts";
 import { EXIT, UserError } from "../errors.ts";
+import { listApprovals } from "../launch/approvals.ts";
 import { entryCommand, installLauncher, launcherProblem } from "../launch/install.ts";
 import { applyConfig, isUnsettled, settleJournal } from "../migrate/apply.ts";
+import { idsOf } from "../migrate/ids.ts";
 import { Journal } from "../migrate/journal.ts";
 import { movedSecrets, withMoves } from "../migrate/move.ts";
-import { moveTable } from "../migrate/move-report.ts";
-import { type ConfigPlan, makePlan, type Plan, type PlannedEntry } from "../migrate/plan.ts";
+import { type ConfigPlan, makePlan, type Plan } from "../migrate/plan.ts";
 import type { PlannedSecret } from "../migrate/places.ts";
 import { knownAfter } from "../migrate/relocate.ts";
-import { type ConfigReport, outcomeText, planTable, reportJson, reportsOf } from "../migrate/report.ts";
+import { type ConfigReport, outcomeText, reportJson, reportsOf } from "../migrate/report.ts";
 import { storeSecrets } from "../migrate/store.ts";
 import { type Exposure, type MarkPlace, markExposed, markKey, moveMarks } from "../rotate/marks.ts";
 import { confirm } from "./confirm.ts";
+import { tellDangling } from "./dangling.ts";
 import { type Gathered, gather, type Selection } from "./gather.ts";
+import { idHomes } from "./id-homes.ts";
+import { showPlan } from "./migrate-plan.ts";
 import { finishRotations, mayHaveMovedRotations, movesTogether } from "./move-rotation.ts";
-import { copiesLeft, plannedBytes, plannedCopies, tellKept, tellMoved, tellOld } from "./moved.ts";
+import { copiesLeft, plannedBytes, plannedCopies, tellMoved, tellOld } from "./moved.ts";
 import type { OldCopy } from "./old-copies.ts";
-import { copyMoves, giveWord, type MoveOptions, type Moves, prepareMoves, takeWordBack } from "./move.ts";
+import { copyMoves, giveWord, type MoveOptions, type Moves, prepareMoves, rewritingOf, takeWordBack } from "./move.ts";
 import { refusals, withoutRefused } from "./refusals.ts";
 import { offerSample } from "./sample.ts";
 import { dropUnused, unusedSecrets } from "./unused-secrets.ts";
@@ -57,7 +61,8 @@ export async function runMigrate(context: Context, options: MigrateOptions): Pro
   for (let attempt = 1; ; attempt += 1) {
     const prepared = await prepare(context, options);
     if (nothingFound(prepared, options) && context.terminal.inIsTty) return offerSample(context, runMigrate);
-    if (attempt === 1 && options.json !== true) show(context, prepared);
+    if (attempt === 1 && options.json !== true) showPlan(context, prepared);
+    if (attempt === 1) await tellDangling(context, prepared.plan.configs);
     const work = prepared.plan.configs.some(({ edits }) => edits.length > 0);
     if (!work && options.dryRun !== true) await settle(context, prepared);
     if (!work || options.dryRun === true)
@@ -86,7 +91,11 @@ async function prepare(context: Context, options: MigrateOptions): Promise<Prepa
   const name = options.store ?? (await defaultStore(context));
   const provider = await openStore(context, name);
   const wanted = gathered.configs.some(({ input }) => input.entries.some(({ findings }) => findings.length > 0));
-  const inputs = gathered.configs.map(({ input }) => input);
+  const homeOf = idHomes(context, listApprovals(context));
+  const inputs = gathered.configs.map(({ input, place, document: { entries } }) => {
+    const config = context.files.realpath(place.path);
+    return { ...input, ids: idsOf({ config, client: place.id, entries }, homeOf) };
+  });
   const known = wanted ? ((await provider.readAll?.()) ?? []) : [];
   const launcher = entryCommand(context);
   const planFor = (moves: Moves) => {
@@ -98,34 +107,6 @@ async function prepare(context: Context, options: MigrateOptions): Promise<Prepa
   const moves = movesTogether(context, wished, bytes);
   const plan = planFor(moves);
   return { ...gathered, provider, moves, plan, copies: plannedCopies(context, plan.configs, gathered.configs) };
-}
-
-function show(context: Context, { plan, configs, failures, copies }: Prepared): void {
-  const { terminal } = context;
-  if (configs.length === 0 && failures.length === 0) {
-    terminal.out("no config of an MCP client was found; name one: mcp-secrets migrate --config FILE\n");
-  }
-  for (const config of plan.configs) {
-    terminal.out(`${printable(config.path)}\n`);
-    if (config.findings.length > 0) terminal.out(planTable(config));
-    else if (config.edits.length === 0 && config.moves === undefined) terminal.out("nothing to do\n");
-    if (config.moves !== undefined) terminal.out(moveTable(config.moves));
-    const moved = config.moves?.flatMap(({ to }) => to ?? []) ?? [];
-    const found = config.findings.flatMap(({ reference }) => reference ?? []);
-    const planned = new Set([...found, ...moved].map(formatRef));
-    for (const entry of config.entries) {
-      const refs = referencesOf(entry).filter((ref) => !planned.has(ref));
-      if (refs.length > 0)
-        terminal.out(`${printable(entry.server)} also gets, as its config says: ${refs.join(", ")}\n`);
-    }
-  }
-  tellKept(context, copies);
-}
-
-/** References that an entry holds: the approval will be for those too that nobody found, so they are shown. */
-function referencesOf({ command, args, env }: PlannedEntry): string[] {
-  const held = [command, ...args, ...Object.values(env)].flatMap(findRefs).map(({ ref }) => formatRef(ref));
-  return [...new Set(held)];
 }
 
 /** Where there is nothing to do, what an earlier run left is still to be finished, and what it installed to work. */
@@ -230,13 +211,14 @@ async function writeOne(
   const read = prepared.configs.find(({ place }) => place.path === report.path);
   if (read === undefined || report.plan === undefined || report.plan.edits.length === 0) return report;
   const unapproved: string[] = [];
+  const rewriting = rewritingOf(context, report.plan, read);
   try {
     await applyConfig(report.plan, read.bytes, {
       files: context.files,
       journal,
       format: read.place.row.format,
       seal: seal.close,
-      approve: async (config, entries) => void unapproved.push(...(await giveWord(context, config, entries))),
+      approve: async (config) => void unapproved.push(...(await giveWord(context, { ...rewriting, config }))),
       now: context.now,
       random: context.random,
     });
@@ -245,7 +227,7 @@ async function writeOne(
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     if (context.files.readIfExists(report.path)?.equals(read.bytes) === true) {
-      await takeWordBack(context, context.files.realpath(report.path), report.plan.entries);
+      await takeWordBack(context, rewriting);
     }
     if (error.code === "config-changed") throw error;
     return { ...report, status: "failed", error };

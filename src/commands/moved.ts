@@ -70,7 +70,8 @@ export function tellMoved({ terminal }: Context, reports: readonly ConfigReport[
       terminal.err(told("warning", `${server} keeps a reference to store ${from.store}: ${left}`));
     }
     for (const id of unapproved) {
-      terminal.err(told("warning", `${id} is not approved as it stands, before as after`, `mcp-secrets approve ${id}`));
+      const what = `${id} names secrets that are stored already, and starts only once you have approved it`;
+      terminal.err(told("warning", what, `mcp-secrets approve ${id}`));
     }
   }
 }

@@ -6,7 +6,7 @@ import type { Seal } from "../core/seal.ts";
 import { formatTable, printable } from "../core/table.ts";
 import { told } from "../core/told.ts";
 import { EXIT, UserError } from "../errors.ts";
-import { renewApprovals } from "../launch/approvals.ts";
+import { renewApprovals, withdrawApprovals } from "../launch/approvals.ts";
 import { createConfig, isUnsettled, replaceConfig, settleJournal } from "../migrate/apply.ts";
 import { Journal, type Migration } from "../migrate/journal.ts";
 import { errorJson } from "../migrate/report.ts";
@@ -15,7 +15,7 @@ import { openSeal } from "../stores.ts";
 import { confirm } from "./confirm.ts";
 import { type Differences, differences } from "./differences.ts";
 import { checkServers, type RestoreTarget, restoreTargets } from "./restore-targets.ts";
-import { restoredWords } from "./restored-words.ts";
+import { restoredWords, startedIds } from "./restored-words.ts";
 
 export interface RestoreOptions {
   readonly config?: readonly string[];
@@ -143,8 +143,11 @@ function opened(seal: Seal, journal: Journal, { id }: Migration): Buffer {
     return seal.open(sealed);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
+    // With the right key it opens: what the store has lies behind the same one.
+    const isKey = error.code === "store-locked" || error.code === "store-unavailable";
+    const otherwise = "mcp-secrets list shows what the store still has: every secret of the config is in it";
     throw new UserError("store-locked", `${journal.backup(id)}: ${error.message}`, {
-      hint: "mcp-secrets list shows what the store still has: every secret of the config is in it",
+      hint: isKey ? (error.hint ?? otherwise) : otherwise,
       cause: error,
     });
   }
@@ -156,6 +159,8 @@ async function write(context: Context, journal: Journal, restoring: Restoring, o
   await renewApprovals(context, restoredWords(row, restoring));
   if (missing) await createConfig(config, undone.bytes, context.files);
   else if (!undone.bytes.equals(current)) await replaceConfig(config, undone.bytes, current, context.files);
+  const started = startedIds(row, undone.bytes);
+  await withdrawApprovals(context, (approval) => approval.config === config && !started.has(approval.id));
   const open = new Set([...undone.refused.map(({ server }) => server), ...undone.gone]);
   const kept = (server: string) => !undone.servers.includes(server) || open.has(server);
   // Of a copy: its original is still to be restored.

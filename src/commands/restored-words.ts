@@ -1,7 +1,8 @@
 import type { ClientRow } from "../clients/table.ts";
 import { parseRef, SCHEME } from "../core/ref.ts";
 import type { Renewal } from "../launch/approvals.ts";
-import { type Destination, entryWords, movedWords, secretOf } from "../migrate/move.ts";
+import { type Destination, movedWords, secretOf } from "../migrate/move.ts";
+import { entryWords } from "../migrate/plan.ts";
 import type { Restored } from "../migrate/restore.ts";
 import { unwrap } from "../migrate/wrapper.ts";
 
@@ -29,6 +30,11 @@ export function restoredWords({ format, keyPath }: ClientRow, { config, current,
     const place = { id, config, pointer: entry.pointer };
     return [{ before: { ...place, ...old }, after: { ...place, ...restored } }];
   });
+}
+
+/** The ids under which entries of a config start through the launcher: the others need nobody's word any more. */
+export function startedIds({ format, keyPath }: ClientRow, bytes: Buffer): ReadonlySet<string> {
+  return new Set(format.parse(bytes, keyPath).entries.flatMap((entry) => unwrap(entry)?.id ?? []));
 }
 
 function destinationsOf(secrets: Restored["secrets"]): ReadonlyMap<string, Destination> {

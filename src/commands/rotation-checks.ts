@@ -34,11 +34,14 @@ function markChecks(all: readonly Exposed[]): Check[] {
     const names = firstOf(exposed.map((one) => [one.reference, riskText(one)].filter((text) => text !== "").join(" ")));
     checks.push(problem("exposed", `in plaintext once, not rotated since: ${names}`, "mcp-secrets rotate --exposed"));
   }
-  return [...checks, ...replaced.map(({ ref }) => byHand(wholeName(ref)))];
+  return [
+    ...checks,
+    ...replaced.map(({ ref, removed }) => byHand(wholeName(ref), removed ? "removed" : "replaced by hand")),
+  ];
 }
 
-function byHand(name: string): Check {
-  return { ...warning(name, "replaced by hand: nobody has said that the old value is dead"), hint: retireHint(name) };
+function byHand(name: string, how = "replaced by hand"): Check {
+  return { ...warning(name, `${how}: nobody has said that the old value is dead`), hint: retireHint(name) };
 }
 
 function standingChecks(standing: Standing, now: number): Check[] {

@@ -45,7 +45,7 @@ export interface Files {
   createPrivate(path: string, data: Buffer | string): Promise<boolean>;
   /** Creates or replaces a private file at once, all or nothing, but not durable: for state that dies with the boot. */
   writeVolatile(path: string, data: Buffer | string): void;
-  /** Appends to a private file in one write. */
+  /** Appends to a private file in one write; ELOOP where it is a link. */
   append(path: string, data: string): void;
   /** Renames, durable. */
   rename(from: string, to: string): Promise<void>;

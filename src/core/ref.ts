@@ -49,6 +49,11 @@ export function formatRef(ref: SecretRef): string {
   return `${SCHEME}${ref.store}/${ref.path}${field}`;
 }
 
+/** As `formatRef`, in the one spelling that a reference has: with the field, where it is not the usual one. */
+export function refName({ store, path, field = DEFAULT_FIELD }: SecretRef): string {
+  return formatRef({ store, path, ...(field === DEFAULT_FIELD ? {} : { field }) });
+}
+
 /** The field that a reference reads. */
 export function fieldOf(ref: SecretRef): string {
   return ref.field ?? DEFAULT_FIELD;

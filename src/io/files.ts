@@ -3,13 +3,13 @@ import { dirname, join } from "node:path";
 import type { FileIdentity, Files } from "../core/files.ts";
 import { systemCode } from "../errors.ts";
 import { groupByFolder } from "./flush.ts";
+import { identityOf } from "./identity.ts";
 import { checkReplace, withFolder } from "./replaceable.ts";
 
 /** The part of `node:fs` that is used: tests pass one that fails at its k-th call. */
 export type FileSystem = Pick<
   typeof nodeFs,
   | "accessSync"
-  | "appendFileSync"
   | "chmodSync"
   | "closeSync"
   | "copyFileSync"
@@ -35,6 +35,9 @@ export type FileSystem = Pick<
 const PRIVATE_FILE = 0o600;
 const PRIVATE_PROGRAM = 0o700;
 const PRIVATE_DIR = 0o700;
+/** Of a link nobody knows what is behind it: ELOOP. Windows has no such flag. */
+const { O_APPEND, O_CREAT, O_WRONLY, O_NOFOLLOW } = nodeFs.constants;
+const APPEND = O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW;
 /** Marks our temporary files, so that one left by a kill is known for what it is. */
 export const TEMPORARY = ".mcp-secrets-tmp-";
 
@@ -199,7 +202,12 @@ export function createFiles({ fs = nodeFs, platform, random }: FilesOptions): Fi
     },
 
     append(path, data) {
-      fs.appendFileSync(path, data, { mode: PRIVATE_FILE });
+      const fd = fs.openSync(path, APPEND, PRIVATE_FILE);
+      try {
+        writeAll(fs, fd, Buffer.from(data));
+      } finally {
+        fs.closeSync(fd);
+      }
     },
 
     async rename(from, to) {
@@ -337,24 +345,4 @@ function ifExists<T>(look: () => T): T | undefined {
     if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return undefined;
     throw error;
   }
-}
-
-function identityOf(stat: nodeFs.BigIntStats): FileIdentity {
-  return {
-    dev: stat.dev,
-    ino: stat.ino,
-    size: Number(stat.size),
-    mtimeNs: stat.mtimeNs,
-    mode: Number(stat.mode) & 0o7777,
-    uid: Number(stat.uid),
-    gid: Number(stat.gid),
-    links: Number(stat.nlink),
-    kind: kindOf(stat),
-  };
-}
-
-function kindOf(stat: nodeFs.BigIntStats): FileIdentity["kind"] {
-  if (stat.isFile()) return "file";
-  if (stat.isDirectory()) return "directory";
-  return stat.isSymbolicLink() ? "link" : "other";
 }

@@ -1,8 +1,9 @@
-import { randomBytes } from "node:crypto";
 import { extname, join } from "node:path";
+import { pointerTokens } from "../clients/tree.ts";
 import type { Files } from "../core/files.ts";
 import type { Lock } from "../core/lock.ts";
 import { findRefs } from "../core/ref.ts";
+import { shellWord } from "../core/shell.ts";
 import { UserError, systemCode } from "../errors.ts";
 import {
   type Approval,
@@ -15,27 +16,22 @@ import {
   type SealedApproval,
   sealApproval,
 } from "./approval.ts";
-import { launchedEntry } from "./config-entry.ts";
-
-/** What reading approvals needs of the Context. */
-export interface ApprovalPlace {
-  readonly files: Files;
-  /** The folder of mcp-secrets. */
-  readonly home: string;
-}
+import {
+  type ApprovalPlace,
+  type ApprovalsProblem,
+  approvalsProblem,
+  makeKey,
+  readFile,
+  readKey,
+  writeFile,
+} from "./approval-file.ts";
+import { launchedEntry, startCount } from "./config-entry.ts";
 
 interface WritablePlace extends ApprovalPlace {
   readonly lock: Lock;
   readonly now: () => number;
 }
 
-/** `approvals.json`: by id. */
-interface ApprovalFile {
-  readonly v: 1;
-  readonly approvals: Readonly<Record<string, SealedApproval>>;
-}
-
-const KEY_BYTES = 32;
 /** As migrate's: a config that is larger was never rewritten. */
 const LARGEST_CONFIG = 16 * 1024 * 1024;
 
@@ -46,7 +42,30 @@ const LARGEST_CONFIG = 16 * 1024 * 1024;
 export async function saveApprovals(place: WritablePlace, subjects: readonly ApprovalSubject[]): Promise<void> {
   if (subjects.length === 0) return;
   const since = new Date(place.now()).toISOString();
-  await changeApprovals(place, (_, key) => subjects.map((subject) => sealApproval(subject, key, since)));
+  await changeApprovals(place, (approvals, key) => {
+    for (const subject of subjects) approvals.set(subject.id, sealApproval(subject, key, since));
+  });
+}
+
+/**
+ * Takes the user's word back, also where it does not carry our seal. Durable when it returns.
+ * @returns the ids that were approved and are not any more
+ * @throws as saveApprovals
+ */
+export async function withdrawApprovals(
+  place: WritablePlace,
+  isMeant: (approval: Approval) => boolean,
+): Promise<readonly string[]> {
+  if (!Object.values(readFile(place)).some(isMeant)) return [];
+  const withdrawn: string[] = [];
+  await changeApprovals(place, (approvals) => {
+    for (const [id, approval] of approvals) {
+      if (!isMeant(approval)) continue;
+      approvals.delete(id);
+      withdrawn.push(id);
+    }
+  });
+  return withdrawn;
 }
 
 /** An entry of which only the references change. */
@@ -64,16 +83,14 @@ export interface Renewal {
 export async function renewApprovals(place: WritablePlace, renewals: readonly Renewal[]): Promise<readonly string[]> {
   if (renewals.length === 0) return [];
   const without: string[] = [];
-  await changeApprovals(place, (approvals, key) =>
-    renewals.flatMap(({ before, after }) => {
-      const approval = sealedIn(approvals, key, before.id)?.approval;
+  await changeApprovals(place, (approvals, key) => {
+    for (const { before, after } of renewals) {
+      const approval = sealedOf(approvals.get(before.id), key, before.id)?.approval;
       if (approval !== undefined && isRenewable(approval, { before, after }, key)) {
-        return sealApproval(after, key, approval.since);
-      }
-      without.push(after.id);
-      return [];
-    }),
-  );
+        approvals.set(after.id, sealApproval(after, key, approval.since));
+      } else without.push(after.id);
+    }
+  });
   return without;
 }
 
@@ -103,19 +120,17 @@ function withoutRefsIn(text: string): string {
   return after + text.slice(done);
 }
 
-type Change = (approvals: Readonly<Record<string, SealedApproval>>, key: Buffer) => readonly SealedApproval[];
+type Change = (approvals: Map<string, SealedApproval>, key: Buffer) => void;
 
 /** One change at a time, and durable. */
 async function changeApprovals(place: WritablePlace, change: Change): Promise<void> {
   await place.lock(join(place.home, "approvals.lock"), async () => {
-    const key = await makeKey(place.files, place.home);
+    const key = await makeKey(place);
     const before = readFile(place);
-    const changed = change(before, key);
-    if (changed.length === 0) return;
     const approvals = new Map(Object.entries(before));
-    for (const approval of changed) approvals.set(approval.id, approval);
-    const file: ApprovalFile = { v: 1, approvals: Object.fromEntries(approvals) };
-    await place.files.writePrivate(filePath(place.home), `${JSON.stringify(file, undefined, 2)}\n`);
+    change(approvals, key);
+    const after = Object.fromEntries(approvals);
+    if (JSON.stringify(after) !== JSON.stringify(before)) await writeFile(place, after);
   });
 }
 
@@ -136,6 +151,9 @@ export function findApproval(place: ApprovalPlace, id: string): Approval | undef
 export interface ApprovalBook {
   /** How many there are, with or without our seal. */
   readonly size: number;
+  /** Those with our seal. */
+  readonly all: readonly Approval[];
+  readonly problem: ApprovalsProblem | undefined;
   /** What differs from the approval of the same id, in words; undefined where there is none. */
   changesOf(subject: ApprovalSubject): string[] | undefined;
 }
@@ -146,12 +164,27 @@ export function readApprovals(place: ApprovalPlace): ApprovalBook {
   const approvals = readFile(place);
   return {
     size: Object.keys(approvals).length,
+    get all() {
+      return listApprovals(place);
+    },
+    get problem() {
+      return approvalsProblem(place);
+    },
     changesOf(subject) {
       const found = sealedIn(approvals, key, subject.id);
       if (found === undefined) return undefined;
-      return entryChanges(found.approval, viewOf(subject), found.key);
+      return [...placeChanges(found.approval, subject), ...entryChanges(found.approval, viewOf(subject), found.key)];
     },
   };
+}
+
+/** An approval is for one place: `run` looks there for what the config says by now. */
+function placeChanges(approval: Approval, { config, pointer }: ApprovalSubject): string[] {
+  if (approval.config !== config) return [`its config, which was ${approval.config}`];
+  if (approval.pointer === pointer) return [];
+  const [before, now] = [pointerTokens(approval.pointer), pointerTokens(pointer)];
+  const renamed = JSON.stringify(before.slice(0, -1)) === JSON.stringify(now.slice(0, -1));
+  return [renamed ? `its name, which was ${before.at(-1) ?? ""}` : `its place, which was ${approval.pointer}`];
 }
 
 function viewOf({ command, args, env, members }: ApprovalSubject): EntryView {
@@ -169,10 +202,10 @@ export function subjectChanges(place: ApprovalPlace, subject: ApprovalSubject): 
  */
 export function checkApproval(place: ApprovalPlace, id: string, view: LaunchView): Approval {
   const found = sealedApproval(place, id);
-  if (found === undefined) throw notApproved(id, "nobody has approved it");
+  if (found === undefined) throw unknown(place, id);
   const changes = launchChanges(found.approval, view, found.key);
   if (changes.length === 0) changes.push(...configChanges(place, found));
-  if (changes.length > 0) throw notApproved(id, `${changes.join(", ")} changed since it was approved`);
+  if (changes.length > 0) throw notApproved(id, `changed since it was approved: ${changes.join(", ")}`);
   return found.approval;
 }
 
@@ -186,9 +219,25 @@ function configChanges(place: ApprovalPlace, { approval, key }: KeyedApproval): 
   if (bytes === undefined) return [];
   const entry =
     bytes.length > LARGEST_CONFIG ? undefined : launchedEntry(bytes.toString(), approval.pointer, approval.id);
-  if (entry === undefined) return [`the entry in ${approval.config}`];
+  if (entry === undefined) return elsewhere(approval, startCount(bytes.toString(), approval.id));
   // A program in front of the launcher may do anything, and hand on what it likes.
   return isOurs(place, entry.program) ? entryChanges(approval, entry, key) : ["the launcher"];
+}
+
+/** That nobody approved an entry cannot be told from an approval that cannot be read. */
+function unknown(place: ApprovalPlace, id: string): UserError {
+  const wrong = approvalsProblem(place);
+  if (wrong === undefined) return notApproved(id, "nobody has approved it");
+  return new UserError("not-approved", `${id} is not approved: ${wrong.what}`, { hint: "mcp-secrets doctor" });
+}
+
+/** The entry is not where it was approved: renamed, copied, or gone. */
+function elsewhere({ id, config }: Approval, starts: number): string[] {
+  if (starts === 0) return [`the entry in ${config}`];
+  if (starts === 1) return [`its name or place in ${config}`];
+  throw new UserError("not-approved", `${id} is not approved: several entries of ${config} start as it`, {
+    hint: `mcp-secrets migrate --config ${shellWord(config)} gives each an id of its own`,
+  });
 }
 
 function isOurs({ files, home }: ApprovalPlace, program: string): boolean {
@@ -209,7 +258,9 @@ function readConfig(files: Files, path: string): Buffer | undefined {
 }
 
 function notApproved(id: string, what: string): UserError {
-  return new UserError("not-approved", `${id} is not approved: ${what}`, { hint: `mcp-secrets approve ${id}` });
+  return new UserError("not-approved", `${id} is not approved: ${what}`, {
+    hint: `mcp-secrets approve ${shellWord(id)}`,
+  });
 }
 
 interface KeyedApproval {
@@ -226,66 +277,14 @@ function sealedIn(
   key: Buffer | undefined,
   id: string,
 ): KeyedApproval | undefined {
-  const approval = Object.hasOwn(approvals, id) ? approvals[id] : undefined;
+  return sealedOf(Object.hasOwn(approvals, id) ? approvals[id] : undefined, key, id);
+}
+
+function sealedOf(
+  approval: SealedApproval | undefined,
+  key: Buffer | undefined,
+  id: string,
+): KeyedApproval | undefined {
   if (key === undefined || approval === undefined || approval.id !== id) return undefined;
   return isGenuine(approval, key) ? { approval, key } : undefined;
-}
-
-function filePath(home: string): string {
-  return join(home, "approvals.json");
-}
-
-function keyPath(home: string): string {
-  return join(home, "approvals.key");
-}
-
-function readKey({ files, home }: ApprovalPlace): Buffer | undefined {
-  const key = files.readIfExists(keyPath(home));
-  return key?.length === KEY_BYTES ? key : undefined;
-}
-
-/** Made once, and never over an existing one: a new key would void every approval. */
-async function makeKey(files: Files, home: string): Promise<Buffer> {
-  await files.createPrivate(keyPath(home), randomBytes(KEY_BYTES));
-  const key = readKey({ files, home });
-  if (key !== undefined) return key;
-  throw new UserError("cannot-write", `${keyPath(home)} is damaged`, {
-    hint: `remove it, then approve every entry again: mcp-secrets approvals`,
-  });
-}
-
-/** What is not of the shape we write is nobody's approval. */
-function readFile({ files, home }: ApprovalPlace): Readonly<Record<string, SealedApproval>> {
-  const bytes = files.readIfExists(filePath(home));
-  if (bytes === undefined) return {};
-  try {
-    const file: unknown = JSON.parse(bytes.toString());
-    if (!isObject(file) || file["v"] !== 1 || !isObject(file["approvals"])) return {};
-    return Object.fromEntries(Object.entries(file["approvals"]).filter(isNamedApproval));
-  } catch {
-    return {};
-  }
-}
-
-function isNamedApproval(member: [string, unknown]): member is [string, SealedApproval] {
-  const [, value] = member;
-  if (!isObject(value)) return false;
-  const texts = ["id", "config", "pointer", "since", "mac"].every((name) => typeof value[name] === "string");
-  return texts && isListOf(value["words"], isText) && isListOf(value["env"], isVariable);
-}
-
-function isListOf(value: unknown, test: (item: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.every(test);
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === "string";
-}
-
-function isVariable(value: unknown): boolean {
-  return isObject(value) && isText(value["name"]);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

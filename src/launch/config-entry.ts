@@ -20,18 +20,28 @@ export function launchedEntry(text: string, pointer: string, id: string): Launch
   const { args, env } = { args: entry.get("args"), env: membersOf(entry.get("env") ?? {}) };
   if (!Array.isArray(args) || env === undefined) return undefined;
   const start = args.indexOf("run");
-  const [flag, name, dashes, ...words] = args.slice(start + 1).map(String);
+  const [flag, name, dashes, ...words] = args.slice(start + 1).map(textOf);
   if (start > 1 || flag !== "--entry" || name !== id || dashes !== "--") return undefined;
   const program: unknown = start === 0 ? entry.get("command") : args[0];
   if (typeof program !== "string") return undefined;
   return {
     program,
     words,
-    env: Object.fromEntries([...env].map(([variable, value]) => [variable, String(value)])),
+    env: Object.fromEntries([...env].map(([variable, value]) => [variable, textOf(value)])),
     members: Object.fromEntries(
       START_MEMBERS.flatMap((member) => (entry.has(member) ? [[member, JSON.stringify(entry.get(member))]] : [])),
     ),
   };
+}
+
+/** What many clients take as text; an object, which none does, may have a `toString` that is no function. */
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** How many entries of a JSON or JSONC text start the launcher for `id`. */
+export function startCount(text: string, id: string): number {
+  return countStarts(parse(text.replace(/^\u{FEFF}/u, "")), id);
 }
 
 /** How many arrays under `value` start the launcher for `id`. */
@@ -47,12 +57,29 @@ function countStarts(value: unknown, id: string): number {
 function parse(text: string): unknown {
   for (const attempt of [() => text, () => plainJson(text)]) {
     try {
-      return JSON.parse(attempt()) as unknown;
+      const plain = attempt();
+      const root: unknown = JSON.parse(plain);
+      // Of two members of one name some clients take the first, some the last, and some both.
+      return nameCount(plain) === memberCount(root) ? root : undefined;
     } catch {
       // With comments it is tried again without them; what is no JSON then has no entry.
     }
   }
   return undefined;
+}
+
+/** How many members a JSON text writes: strings before a colon. */
+function nameCount(text: string): number {
+  let count = 0;
+  for (const [, colon] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"\s*(:)?/g)) if (colon !== undefined) count += 1;
+  return count;
+}
+
+/** How many of them are left once the text was read. */
+function memberCount(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  const own = Array.isArray(value) ? 0 : Object.keys(value).length;
+  return Object.values(value).reduce((sum: number, one) => sum + memberCount(one), own);
 }
 
 /**

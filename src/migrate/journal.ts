@@ -78,12 +78,15 @@ export class Journal {
 
   /** The encrypted bytes of the config from before the migration. @throws UserError not-restorable */
   sealed(id: string): Buffer {
-    const path = this.backup(id);
-    const sealed = this.#files.readIfExists(path);
+    const sealed = this.sealedIfThere(id);
     if (sealed !== undefined) return sealed;
-    throw new UserError("not-restorable", `the backup ${path} is gone`, {
+    throw new UserError("not-restorable", `the backup ${this.backup(id)} is gone`, {
       hint: "put it back from a copy of the folder, or write the config by hand: mcp-secrets get REFERENCE has each value",
     });
+  }
+
+  sealedIfThere(id: string): Buffer | undefined {
+    return this.#files.readIfExists(this.backup(id));
   }
 
   /** Where they are. */

@@ -1,6 +1,5 @@
 import type { Edit, Entry, TextAt } from "../clients/document.ts";
-import { type FoundRef, findRefs, formatRef, SCHEME, type SecretRef } from "../core/ref.ts";
-import type { Finding } from "../detect/finding.ts";
+import { type FoundRef, findRefs, formatRef, type SecretRef } from "../core/ref.ts";
 import { UserError } from "../errors.ts";
 import {
   type ConfigPlan,
@@ -9,6 +8,7 @@ import {
   type PlanInput,
   type PlannedEntry,
   type PlannedMove,
+  entryWords,
   whyLeft,
 } from "./plan.ts";
 import { unwrap, wordsOf } from "./wrapper.ts";
@@ -48,7 +48,7 @@ export type Leaves = (store: string) => boolean;
 export function heldRefs(inputs: readonly PlanInput[], leaves: Leaves): readonly HeldRef[] {
   return inputs.flatMap(({ client, entries }) =>
     entries
-      .filter(({ entry, findings }) => whyStays(entry, findings) === undefined)
+      .filter(({ entry, findings }) => whyLeft(entry, findings) === undefined)
       .flatMap(({ entry }) =>
         textsOf(entry).flatMap((place) =>
           refsTo(place.text, leaves).map(({ ref }) => ({ client, server: entry.server, ref })),
@@ -93,7 +93,7 @@ function movedRef(ref: SecretRef, destinations: Destinations): SecretRef | undef
 
 function moveConfig(config: ConfigPlan, input: PlanInput, moving: Moving): ConfigPlan {
   const { destinations } = moving;
-  const moves = input.entries.flatMap(({ entry, findings }) => movesOf(entry, whyStays(entry, findings), moving));
+  const moves = input.entries.flatMap(({ entry, findings }) => movesOf(entry, whyLeft(entry, findings), moving));
   const changing = new Set(moves.flatMap(({ server, to }) => (to === undefined ? [] : [server])));
   if (changing.size === 0) return moves.length === 0 ? config : { ...config, moves };
   const planned = new Set(config.entries.map(({ server }) => server));
@@ -106,13 +106,6 @@ function moveConfig(config: ConfigPlan, input: PlanInput, moving: Moving): Confi
     entries: [...config.entries.map((entry) => ({ ...entry, ...movedWords(entry, destinations) })), ...renewed],
     edits: [...config.edits.map((edit) => movedEdit(edit, destinations)), ...newEdits(config.edits, moves)],
   };
-}
-
-function whyStays(entry: Entry, findings: readonly Finding[]): string | undefined {
-  const left = whyLeft(entry, findings);
-  if (left !== undefined) return left;
-  const odd = textsOf(entry).some(({ text }) => refsIn(text) === undefined);
-  return odd ? `it holds a text that begins with ${SCHEME} and is no reference` : undefined;
 }
 
 function movesOf(entry: Entry, stays: string | undefined, { leaves, destinations }: Moving): PlannedMove[] {
@@ -130,8 +123,8 @@ function movesOf(entry: Entry, stays: string | undefined, { leaves, destinations
 function renewedEntry(entry: Entry, destinations: Destinations): PlannedEntry | undefined {
   const wrapped = unwrap(entry);
   if (wrapped === undefined) return undefined;
-  const was = entryWords(entry);
-  return { id: wrapped.id, server: entry.server, pointer: entry.pointer, ...movedWords(was, destinations), was };
+  const { server, pointer } = entry;
+  return { id: wrapped.id, server, pointer, ...movedWords(entryWords(entry), destinations), made: [] };
 }
 
 /** What an entry starts, with its references led to their new places. */
@@ -142,13 +135,6 @@ export function movedWords({ command, args, env, members }: EntryWords, destinat
     env: Object.fromEntries(Object.entries(env).map(([name, text]) => [name, movedText(text, destinations)])),
     members,
   };
-}
-
-/** What an entry starts, as its config has it. */
-export function entryWords(entry: Entry): EntryWords {
-  const [command = "", ...args] = wordsOf(entry).map(({ text }) => text);
-  const env = Object.fromEntries(entry.env.map(({ name, text }) => [name, text]));
-  return { command, args, env, members: entry.members ?? {} };
 }
 
 /** What the plan writes anyway may hold a reference that moves: the words that go behind the launcher's. */

@@ -1,13 +1,14 @@
 import type { Edit, Entry } from "../clients/document.ts";
-import { SCHEME, type SecretRef } from "../core/ref.ts";
+import { findRefs, refName, SCHEME, type SecretRef } from "../core/ref.ts";
 import type { Finding } from "../detect/finding.ts";
+import { UserError } from "../errors.ts";
 import { whyNoSecret } from "../launch/environment.ts";
 import { takeFromArgv } from "./moved-argument.ts";
 import { replaceIn } from "./replace.ts";
 import { isStartable } from "./spelling.ts";
 import { serverId } from "./names.ts";
 import { type KnownSecret, Places, type PlannedSecret } from "./places.ts";
-import { type EntryCommand, launcherWords, unwrap, wordsOf } from "./wrapper.ts";
+import { type EntryCommand, launcherWords, type Unwrapped, unwrap, wordsOf } from "./wrapper.ts";
 
 /** A config as it was read, and what was found in it. */
 export interface PlanInput {
@@ -17,6 +18,8 @@ export interface PlanInput {
   readonly client: string;
   /** True where the client expands `${NAME}` itself. */
   readonly interpolates: boolean;
+  /** The ids that entries are to have, by pointer (ids.ts); where it says none, an entry's own or the one it has. */
+  readonly ids?: ReadonlyMap<string, string>;
   readonly entries: readonly { readonly entry: Entry; readonly findings: readonly Finding[] }[];
 }
 
@@ -63,8 +66,20 @@ export interface PlannedEntry extends EntryWords {
   readonly id: string;
   readonly server: string;
   readonly pointer: string;
-  /** Where nothing but references changes: what it was. An approval of that is renewed, and none is given. */
-  readonly was?: EntryWords;
+  /** Of a copy, which gets an id of its own: the id that it had, which is another entry's. */
+  readonly copyOf?: string;
+  /** The references that take the place of values which stood in this very entry. */
+  readonly made: readonly SecretRef[];
+}
+
+/**
+ * The references of an entry that nobody put a value there for: whoever can edit a config can write the name of any
+ * stored secret, so that the word of the user is needed for them. Each once, as `refName` writes it.
+ */
+export function namedRefs({ command, args, env, made }: PlannedEntry): readonly string[] {
+  const known = new Set(made.map(refName));
+  const held = [command, ...args, ...Object.values(env)].flatMap(findRefs).map(({ ref }) => refName(ref));
+  return [...new Set(held)].filter((key) => !known.has(key));
 }
 
 export interface ConfigPlan {
@@ -105,7 +120,7 @@ interface Planning {
 
 function planConfig(input: PlanInput, places: Places, launcher: EntryCommand): ConfigPlan {
   const results = input.entries
-    .filter(({ entry, findings }) => findings.length > 0 || needsLauncher(entry))
+    .filter(({ entry, findings }) => findings.length > 0 || needsLauncher(entry) || isCopy(entry, input))
     .map(({ entry, findings }) => planEntry(entry, findings, { input, places, launcher }));
   return {
     path: input.path,
@@ -134,6 +149,12 @@ function needsLauncher(entry: Entry): boolean {
   return [...wordsOf(entry), ...entry.env].some(({ text }) => text.includes(SCHEME));
 }
 
+/** A copy of another entry starts under that one's id. */
+function isCopy(entry: Entry, { ids }: PlanInput): boolean {
+  const [id, own] = [unwrap(entry)?.id, ids?.get(entry.pointer)];
+  return id !== undefined && own !== undefined && id !== own;
+}
+
 /** Why an entry has to stay as it is, whatever is found in it; undefined where it need not. */
 export function whyLeft(entry: Entry, found: readonly Finding[]): string | undefined {
   if (entry.kind === "remote") return "a remote entry starts no process that could resolve a reference";
@@ -150,14 +171,28 @@ export function whyLeft(entry: Entry, found: readonly Finding[]): string | undef
   const texts = [...wordsOf(entry), ...entry.env].filter(({ pointer }) => pointers.has(pointer));
   if (texts.some(({ text, literal }) => literal !== undefined && literal !== text))
     return "it is a number that clients hand on in more than one spelling: put it in quotes first";
-  const odd = texts.some(({ text }) => !isStartable(text));
-  return odd ? "a value holds a character that no program can be started with" : undefined;
+  if (texts.some(({ text }) => !isStartable(text))) {
+    return "a value holds a character that no program can be started with";
+  }
+  const unclear = [...wordsOf(entry), ...entry.env].some(({ text }) => !holdsRefsOnly(text));
+  return unclear ? `it holds a text that begins with ${SCHEME} and is no reference` : undefined;
+}
+
+/** False where something only looks like a reference: `run` and `doctor` tell of it. */
+function holdsRefsOnly(text: string): boolean {
+  try {
+    findRefs(text);
+    return true;
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  }
 }
 
 /** One entry moves as a whole: its secrets become references, and it starts through the launcher. */
 function moveEntry(entry: Entry, found: readonly Finding[], { input, places, launcher }: Planning): EntryResult {
   const wrapped = unwrap(entry);
-  const id = wrapped?.id ?? `${input.client}/${serverId(entry.server)}`;
+  const id = input.ids?.get(entry.pointer) ?? wrapped?.id ?? `${input.client}/${serverId(entry.server)}`;
   const words = wordsOf(entry);
   const origin = { client: input.client, server: entry.server };
   const inEnv = entry.env.map((variable) => replaceIn(variable, found, { origin, places }));
@@ -171,8 +206,9 @@ function moveEntry(entry: Entry, found: readonly Finding[], { input, places, lau
   const moved = inWords.flatMap((word) => word.variables);
   const [command = "", ...args] = inWords.map((word) => word.after);
   const env = [...entry.env.map(({ name }, at): [string, string] => [name, inEnv[at]?.after ?? ""]), ...moved];
+  const findings = [...inEnv, ...inWords].flatMap((text) => text.findings);
   return {
-    findings: [...inEnv, ...inWords].flatMap((text) => text.findings),
+    findings,
     entry: {
       id,
       server: entry.server,
@@ -181,14 +217,23 @@ function moveEntry(entry: Entry, found: readonly Finding[], { input, places, lau
       args,
       env: Object.fromEntries(env),
       members: entry.members ?? {},
+      ...(wrapped !== undefined && wrapped.id !== id && { copyOf: wrapped.id }),
+      made: findings.flatMap(({ reference }) => reference ?? []),
     },
     edits: [
-      ...(wrapped === undefined ? wrap(entry, command, launcher, id) : []),
+      ...(wrapped === undefined ? wrap(entry, command, launcher, id) : newId(wrapped, id)),
       ...inWords.filter((word) => wrapped !== undefined || word.place !== entry.command).flatMap((word) => word.edits),
       ...inEnv.flatMap((variable) => variable.edits),
       ...moved.map(([name, text]): Edit => ({ type: "add", pointer: `${entry.pointer}/env`, name, text })),
     ],
   };
+}
+
+/** What an entry starts, as its config has it. */
+export function entryWords(entry: Entry): EntryWords {
+  const [command = "", ...args] = wordsOf(entry).map(({ text }) => text);
+  const env = Object.fromEntries(entry.env.map(({ name, text }) => [name, text]));
+  return { command, args, env, members: entry.members ?? {} };
 }
 
 /** Puts the launcher in front: the command becomes ours, and the old one the first word after `--`. */
@@ -199,4 +244,8 @@ function wrap(entry: Entry, command: string, launcher: EntryCommand, id: string)
     { type: "replace", pointer: old.pointer, start: 0, end: old.text.length, text: launcher.command },
     { type: "prepend", pointer: `${entry.pointer}/args`, items: [...launcherWords(launcher, id), command] },
   ];
+}
+
+function newId({ id: old, idAt: { pointer } }: Unwrapped, id: string): Edit[] {
+  return old === id ? [] : [{ type: "replace", pointer, start: 0, end: old.length, text: id }];
 }

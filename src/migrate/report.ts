@@ -42,12 +42,13 @@ export function reportsOf(plan: Plan, { configs, failures }: ReadConfigs, found:
 
 /** The shape that `migrate --json` and `scan --json` share; values of secrets have no place in it. `more` is `migrate`'s alone. */
 export function reportJson(command: "migrate" | "scan", reports: readonly ConfigReport[], more: object = {}): string {
-  const configs = reports.map(({ path, client, status, plan, problems, error }) => ({
+  const configs = reports.map(({ path, client, status, plan, problems, error, unapproved = [] }) => ({
     path,
     client,
     status,
     findings: plan?.findings.map((finding) => findingJson(client, finding)) ?? [],
     ...(plan?.moves === undefined ? {} : { moves: plan.moves.map((move) => moveJson(client, move)) }),
+    ...(unapproved.length === 0 ? {} : { unapproved }),
     ...(problems.length === 0 ? {} : { problems }),
     ...(error === undefined ? {} : { error: errorJson(error) }),
   }));

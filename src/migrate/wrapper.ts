@@ -9,6 +9,8 @@ export interface EntryCommand {
 /** A rewritten entry taken apart: the words of the server itself, at their places in the config. */
 export interface Unwrapped {
   readonly id: string;
+  /** Where the config has the id. */
+  readonly idAt: TextAt;
   readonly command: TextAt;
   readonly args: readonly TextAt[];
 }
@@ -27,7 +29,7 @@ export function unwrap(entry: Entry): Unwrapped | undefined {
   if (run < 0 || run > 1 || entry.command === undefined || !isLauncher(entry, run)) return undefined;
   const [flag, id, dashes, command] = entry.args.slice(run + 1);
   if (flag?.text !== "--entry" || id === undefined || dashes?.text !== "--" || command === undefined) return undefined;
-  return { id: id.text, command, args: entry.args.slice(run + 5) };
+  return { id: id.text, idAt: id, command, args: entry.args.slice(run + 5) };
 }
 
 /** The entry as detection must see it: the server's own command and arguments. */

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { shellWord } from "../core/shell.ts";
 
 /** What starts `rotate --due` again and again: the text for each scheduler. Nothing in it is secret. */
 export const SCHEDULERS = ["crontab", "systemd", "launchd", "schtasks"] as const;
@@ -144,11 +145,6 @@ function schtasks({ command }: CronPlace): Installation {
 /** A command as a user would type it. */
 export function commandLine(words: readonly string[], platform: NodeJS.Platform): string {
   return words.map(platform === "win32" ? windowsWord : shellWord).join(" ");
-}
-
-/** sh(1): nothing is special between single quotes but the quote itself. */
-function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /**

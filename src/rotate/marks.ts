@@ -1,4 +1,4 @@
-import { type SecretRef, fieldOf, formatRef, DEFAULT_FIELD, parseRef } from "../core/ref.ts";
+import { type SecretRef, parseRef, refName } from "../core/ref.ts";
 import { changeNotes, isObject, type NoteKind, type NotePlace, type Notes, readNotes } from "./notes.ts";
 
 /**
@@ -39,8 +39,7 @@ export function readMarks(place: Pick<NotePlace, "files" | "home">): Notes<Mark>
 
 /** As a key: with the field, where it is not the usual one. */
 export function markKey(ref: SecretRef): string {
-  const field = fieldOf(ref);
-  return formatRef({ store: ref.store, path: ref.path, ...(field === DEFAULT_FIELD ? {} : { field }) });
+  return refName(ref);
 }
 
 /**

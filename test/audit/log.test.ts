@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { appendAudit, auditPath } from "../../src/audit/log.ts";
@@ -31,6 +31,23 @@ test("what cannot be written is an error with a way out", () => {
   mkdirSync(auditPath(user.context.home), { recursive: true });
   const append = () => appendAudit(user.context, { event: "stored", outcome: "ok" });
   expect(append).toThrow(/^cannot write the audit log .*: EISDIR$/);
+});
+
+test("a link in its place is not followed", () => {
+  using user = testContext();
+  const path = auditPath(user.context.home);
+  mkdirSync(join(path, ".."), { recursive: true });
+  const other = join(user.folder, "other");
+  writeFileSync(other, "");
+  symlinkSync(other, path);
+  const append = () => appendAudit(user.context, { event: "stored", outcome: "ok" });
+  expect(append).toThrow(
+    expect.objectContaining({
+      message: expect.stringMatching(/it is a link$/),
+      hint: `rm ${path} takes the link away`,
+    }),
+  );
+  expect(readFileSync(other, "utf8")).toBe("");
 });
 
 test("lines of many processes at once stay whole", async () => {

@@ -5,6 +5,8 @@ import { runApprovals } from "../../src/commands/approvals.ts";
 import { runApprove } from "../../src/commands/approve.ts";
 import { runDoctor } from "../../src/commands/doctor.ts";
 import { runMigrate } from "../../src/commands/migrate.ts";
+import { runRestore } from "../../src/commands/restore.ts";
+import { runWithdraw } from "../../src/commands/withdraw.ts";
 import { listApprovals } from "../../src/launch/approvals.ts";
 import { type TestContext, testContext } from "../helpers/context.ts";
 import { execute } from "../helpers/cli.ts";
@@ -119,6 +121,33 @@ test("without a terminal nobody can be asked", async () => {
 test("an entry that no config has", async () => {
   using user = testContext();
   await expect(runApprove(user.context, "claude-desktop/none")).rejects.toMatchObject({ code: "usage" });
+});
+
+test("a word that is taken back is none, and others stay", async () => {
+  using user = testContext();
+  const { id } = await migratedUser(user);
+  await expect(runWithdraw(user.context, {})).rejects.toMatchObject({ code: "usage" });
+  await expect(runWithdraw(user.context, { entry: "x/y" })).rejects.toMatchObject({ code: "usage" });
+  expect(listApprovals(user.context)).toHaveLength(1);
+  expect(await runWithdraw(user.context, { entry: id })).toBe(0);
+  expect(listApprovals(user.context)).toEqual([]);
+  expect(await runApprove(withTerminal(user.context, { typed: ["y"] }), id)).toBe(0);
+  expect(listApprovals(user.context)).toHaveLength(1);
+});
+
+test("restore takes back the word for what it restores, and for nothing else", async () => {
+  using user = testContext();
+  const config = join(user.folder, "config.json");
+  const server = (key: string) => ({ command: "npx", args: ["s"], env: { API_KEY: key } });
+  writeFileSync(
+    config,
+    JSON.stringify({ mcpServers: { a: server("sk-live-4f8a1b0c7d2e-x"), b: server("sk-live-4f8a1b0c7d2e-y") } }),
+  );
+  await runMigrate(user.context, { config: [config], store: "local", yes: true });
+  await runRestore(user.context, { config: [config], server: ["a"], yes: true });
+  expect(listApprovals(user.context).map(({ id }) => id)).toEqual([expect.stringMatching(/\/b$/)]);
+  await runRestore(user.context, { config: [config], yes: true });
+  expect(listApprovals(user.context)).toEqual([]);
 });
 
 test("approvals are listed, as a table and as JSON", async () => {

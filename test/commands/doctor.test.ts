@@ -12,6 +12,12 @@ import {
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { runDoctor } from "../../src/commands/doctor.ts";
+import { runRestore } from "../../src/commands/restore.ts";
+import { runRm } from "../../src/commands/rm.ts";
+import { runWithdraw } from "../../src/commands/withdraw.ts";
+import { checkApproval } from "../../src/launch/approvals.ts";
+import { decrypt } from "../../providers/local/age/age.ts";
+import { formatRecipient, generateIdentity } from "../../providers/local/age/keys.ts";
 import { runMigrate } from "../../src/commands/migrate.ts";
 import { runSet } from "../../src/commands/set.ts";
 import type { Context } from "../../src/context.ts";
@@ -135,6 +141,21 @@ describe.runIf(process.platform !== "win32")("rights", () => {
     expect(statSync(outside).mode & 0o777).toBe(0o755);
   });
 
+  test("a part that is a link to a folder of another purpose: told, and nothing there is changed", async () => {
+    await migrated();
+    const outside = join(at.folder, "outside");
+    mkdirSync(outside, { mode: 0o755 });
+    writeFileSync(join(outside, "page"), "", { mode: 0o644 });
+    rmSync(inHome("audit"), { recursive: true });
+    symlinkSync(outside, inHome("audit"));
+    const { problems } = await doctor({ fix: true });
+    expect(problems).toMatchObject([{ about: inHome("audit"), hint: expect.stringContaining("rm ") }]);
+    expect([outside, join(outside, "page")].map((path) => statSync(path).mode & 0o777)).toEqual([0o755, 0o644]);
+    chmodSync(outside, 0o700);
+    expect(await doctor({ fix: true })).toMatchObject({ exit: 0, problems: [] });
+    expect(statSync(join(outside, "page")).mode & 0o777).toBe(0o644);
+  });
+
   test("another user owns it: told once, and --fix keeps off", async () => {
     await migrated();
     rmSync(inHome("bin"), { recursive: true });
@@ -186,6 +207,116 @@ describe("damage is a line of the table, and the rest is there", () => {
     for (const file of second) if (file.endsWith(".age") && file !== first) writeFileSync(file, bytes);
     expect((await doctor()).problems).toMatchObject([{ about: config, detail: expect.stringContaining("of another") }]);
   });
+});
+
+describe("approvals that do not count are told, and not only as if nobody had approved anything", () => {
+  test.each<[string, () => void, RegExp]>([
+    ["a file that is none", () => writeFileSync(inHome("approvals.json"), "{"), /approvals\.json is damaged; .*mv /],
+    ["no key", () => rmSync(inHome("approvals.key")), /approvals\.key is gone, and 1 approvals with it/],
+    ["half a key", () => writeFileSync(inHome("approvals.key"), "x"), /approvals\.key is damaged; .*rm /],
+    [
+      "another key",
+      () => writeFileSync(inHome("approvals.key"), Buffer.alloc(32)),
+      /no seal of ours is on custom@.*s0/,
+    ],
+    [
+      "an approval of another shape",
+      () => writeFileSync(inHome("approvals.json"), '{"v":1,"approvals":{"x/y":1}}'),
+      /on x\/y/,
+    ],
+  ])("%s", async (_, damage, told) => {
+    await migrated();
+    damage();
+    const { problems } = await doctor();
+    expect(problems[0]?.about).toBe("approvals");
+    expect(`${problems[0]?.detail}; ${problems[0]?.hint}`).toMatch(told);
+    expect(() => checkApproval(at.context, "x/y", { words: [], env: {} })).toThrowError(
+      expect.objectContaining({ message: `x/y is not approved: ${problems[0]?.detail}`, hint: "mcp-secrets doctor" }),
+    );
+  });
+});
+
+describe("a config that is gone", () => {
+  test("is told while its entries are approved, with what clears it", async () => {
+    await migrated(2);
+    rmSync(config);
+    const { problems } = await doctor();
+    expect(problems).toMatchObject([
+      { about: config, hint: expect.stringContaining(`approve --withdraw --config ${config}`) },
+    ]);
+    expect(await runWithdraw(at.context, { config })).toBe(0);
+    expect(at.taken().out.match(/is not approved any more/g)).toHaveLength(2);
+    expect(await doctor()).toMatchObject({ exit: 0, problems: [] });
+    await expect(runWithdraw(at.context, { config })).rejects.toMatchObject({ code: "usage" });
+  });
+});
+
+describe("who can read what is stored", () => {
+  const recovery = generateIdentity().identity;
+
+  test("a recovery key that is added later: warned of, and --fix writes secrets and backups for it too", async () => {
+    await migrated(2);
+    writeFileSync(inHome("local", "recipients"), `${formatRecipient(recovery.recipient)}\n`, { mode: 0o600 });
+    const { exit, checks } = await doctor();
+    expect(exit).toBe(0);
+    expect(checks.filter(({ state }) => state === "warning")).toMatchObject([
+      {
+        about: "recipients",
+        detail: expect.stringContaining("2 files of secrets and 1 backups"),
+        hint: "mcp-secrets doctor --fix",
+      },
+    ]);
+    const fixed = await doctor({ fix: true });
+    expect(fixed.checks.filter(({ state }) => state !== "ok")).toEqual([]);
+    expect(decrypt(readFileSync(record(".age")), [recovery]).toString()).toContain("k3J9sQ2vXw7Lm4Np8Rt0");
+    expect(decrypt(readFileSync(inHome("local", "secrets", "s1", "API_KEY.age")), [recovery]).length).toBeGreaterThan(
+      0,
+    );
+  });
+
+  test("a key that does not open them: it is the key that is put back, and no backup", async () => {
+    await migrated();
+    writeFileSync(inHome("local", "identity"), generateIdentity().text, { mode: 0o600 });
+    const { problems } = await doctor();
+    const hints = problems.filter(({ detail }) => detail.includes("restore cannot undo")).map(({ hint }) => hint);
+    expect(hints).toEqual([`put the right key back at ${inHome("local", "identity")}`]);
+    await runRestore(at.context, { config: [config], dryRun: true });
+    expect(at.taken().err).toContain(`hint: put the right key back at ${inHome("local", "identity")}`);
+  });
+});
+
+test("a secret that was removed is not to be rotated: a person says that its value is dead", async () => {
+  await migrated();
+  const marks = { "mcp-secret://local/s0/API_KEY": { since: "2026-01-01T00:00:00.000Z", version: 1, places: [] } };
+  mkdirSync(inHome("rotation"), { mode: 0o700 });
+  writeFileSync(inHome("rotation", "exposed.json"), JSON.stringify({ v: 1, secrets: marks }), { mode: 0o600 });
+  await runRm(at.context, "mcp-secret://local/s0/API_KEY", { yes: true });
+  const { checks } = await doctor();
+  expect(checks.filter(({ about }) => about.includes("s0/API_KEY") || about === "exposed")).toMatchObject([
+    {
+      state: "warning",
+      detail: expect.stringMatching(/^removed: nobody has said/),
+      hint: expect.stringContaining("--retired"),
+    },
+  ]);
+});
+
+test("what migrate leaves is not told with the hint to migrate", async () => {
+  const url = "https://h/mcp";
+  const headers = { Authorization: "Bearer k3J9sQ2vXw7Lm4Np8Rt0" };
+  const line = { command: "serve --api-key k3J9sQ2vXw7Lm4Np8Rt0" };
+  const place = join(at.folder, ".config", "Claude");
+  mkdirSync(place, { recursive: true });
+  writeFileSync(
+    join(place, "claude_desktop_config.json"),
+    JSON.stringify({ mcpServers: { far: { url, headers }, line } }),
+  );
+  const { problems } = await doctor();
+  expect(problems.map(({ detail }) => detail)).toEqual([
+    expect.stringContaining("a remote entry starts no process"),
+    expect.stringContaining("a line for a shell"),
+  ]);
+  for (const { hint } of problems) expect(hint).toMatch(/^edit /);
 });
 
 test("entries: changed, unknown, with a reference that is none, and with plaintext again", async () => {

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { jsonc } from "../../src/clients/jsonc.ts";
 import { launchedEntry } from "../../src/launch/config-entry.ts";
 
@@ -84,6 +84,45 @@ test.each([
   ["an entry that is a list", '{"mcpServers":{"a/b":[]}}'],
 ])("%s is no launched entry", (_, text) => {
   expect(launchedEntry(text, pointer, id)).toBeUndefined();
+});
+
+describe("of two members of one name clients take the one or the other: no entry is read", () => {
+  const text = JSON.stringify({ mcpServers: { "a/b": entry } });
+  test.each([
+    ["in its environment", text.replace('"A":', '"A":"evil","A":')],
+    ["in the entry", text.replace('"env":', '"env":{"B":"1"},"env":')],
+    ["of the entry", text.replace('"a/b":', '"a/b":{"command":"x"},"a/b":')],
+    ["of the servers", text.replace('"mcpServers":', '"mcpServers":{},"mcpServers":')],
+    ["in another spelling", text.replace('"A":', String.raw`"\u0041":"evil","A":`)],
+    ["behind a comment", text.replace('"env":', '"env"/* : */:{"B":"1"}, // "x":\n"env":')],
+    ["of a name that objects have by themselves", text.replace('"A":', '"__proto__":"1","__proto__":"2","A":')],
+    ["in a list", text.replace('"A":', '"X":[{"a":1,"a":1}],"A":')],
+  ])("%s", (_, twice) => {
+    expect(launchedEntry(twice, pointer, id)).toBeUndefined();
+  });
+
+  test("as migrate reads it", () => {
+    const name = fc.constantFrom("a", "b", "__proto__", "toString", "\\u0061", '\\"a');
+    const object = fc.letrec<{ value: string; object: string }>((tie) => ({
+      object: fc.array(fc.tuple(name, tie("value")), { maxLength: 3 }).map((members) => {
+        return `{${members.map(([key, value]) => `"${key}" : ${value}`).join(",")}}`;
+      }),
+      value: fc.oneof({ maxDepth: 3 }, fc.constantFrom("1", "null", '"x"', '"\\\": "', '"a:"', "[]"), tie("object")),
+    })).object;
+    fc.assert(
+      fc.property(object, (more) => {
+        const config = text.replace('"A":', `"more":${more},"A":`).replace('"env":', `"other":${more},"env":`);
+        const isStrict = () => {
+          try {
+            return jsonc.parse(Buffer.from(`{"x":${more}}`), ["x"]) !== undefined;
+          } catch {
+            return false;
+          }
+        };
+        expect(launchedEntry(config, pointer, id) !== undefined).toBe(isStrict());
+      }),
+    );
+  });
 });
 
 test("what many clients take as text is text", () => {

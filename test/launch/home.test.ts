@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -47,6 +47,27 @@ test("a link is judged by what it leads to", () => {
   expect(found(join(root, "link"))).toEqual([]);
   chmodSync(home, 0o777);
   expect(found(join(root, "link"))).toMatchObject([{ path: join(root, "link") }]);
+});
+
+test("a part that is a link leads to a private folder, or nothing is written", () => {
+  const [open, closed, audit] = [join(root, "open"), join(root, "closed"), join(home, "audit")];
+  mkdirSync(open, { mode: 0o755 });
+  mkdirSync(closed, { mode: 0o700 });
+  symlinkSync(closed, audit);
+  symlinkSync(join(root, "nowhere"), join(home, "journal"));
+  writeFileSync(join(open, "dotfile"), "");
+  symlinkSync(join(open, "dotfile"), join(home, "config.jsonc"));
+  expect(found()).toEqual([]);
+  rmSync(audit);
+  symlinkSync(open, audit);
+  expect(found()).toEqual([
+    {
+      path: audit,
+      detail: `it is a link to ${open}, which is not private`,
+      hint: expect.stringContaining(`rm '${audit}'`),
+    },
+  ]);
+  expect(() => checkHome({ files, home, uid })).toThrowError(expect.objectContaining({ code: "unsafe-environment" }));
 });
 
 test("another user owns it", () => {

@@ -148,8 +148,8 @@ describe("78, no secret read, and the client told in its own protocol", () => {
     expect(code, stderr).toBe(78);
     const answer = JSON.parse(stdout);
     expect(answer).toMatchObject({ jsonrpc: "2.0", id: 1 });
-    expect(answer.error.message).toMatch(/^\[mcp-secrets\] .* is not approved: .*; mcp-secrets approve \S+$/);
-    expect(stderr).toMatch(/^\[mcp-secrets\] error: .*\n\[mcp-secrets\] hint: mcp-secrets approve \S+\n$/);
+    expect(answer.error.message).toMatch(/^\[mcp-secrets\] .* is not approved: .*; mcp-secrets (approve \S+|doctor)$/);
+    expect(stderr).toMatch(/^\[mcp-secrets\] error: .*\n\[mcp-secrets\] hint: mcp-secrets (approve \S+|doctor)\n$/);
     expect(auditOf().at(-1)).toMatchObject({ event: "launched", outcome: "denied", code: "not-approved" });
   });
 });

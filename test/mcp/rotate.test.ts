@@ -5,6 +5,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { execute, type Home, makeHome, mcpSecrets } from "../helpers/cli.ts";
+import { approveEntries } from "../helpers/approve.ts";
 import { entryOf, type ServerEntry } from "../helpers/migrated.ts";
 import { query } from "../servers/postgres-client.ts";
 import { type Postgres, startPostgres } from "../servers/postgres.ts";
@@ -42,6 +43,7 @@ async function migrate(home: Home, name: string, servers: object): Promise<Recor
   const config = join(home.work, name);
   writeFileSync(config, JSON.stringify({ mcpServers: servers }));
   await succeeds(home, ["migrate", "--config", config, "--yes"]);
+  await approveEntries(home, config);
   return JSON.parse(readFileSync(config, "utf8")).mcpServers;
 }
 

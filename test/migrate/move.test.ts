@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { jsonc } from "../../src/clients/jsonc.ts";
 import { formatRef, parseRef } from "../../src/core/ref.ts";
 import { type Destinations, heldRefs, movedSecrets, movedText, withMoves } from "../../src/migrate/move.ts";
-import { makePlan, type Plan } from "../../src/migrate/plan.ts";
+import { makePlan, namedRefs, type Plan } from "../../src/migrate/plan.ts";
 import { inputOf, LAUNCHER, rewritten, type Spot } from "./configs.ts";
 
 const LOCAL = (store: string) => store === "local";
@@ -51,7 +51,7 @@ describe("references to a store that is left", () => {
 
   it("make an entry that is renewed, not approved: as it was, and as it will be", () => {
     const [planned] = moved(config({ s: entry(["x"], { A: "mcp-secret://local/a" }) })).configs[0]?.entries ?? [];
-    expect(planned).toMatchObject({ id: "c/s", was: { env: { A: "mcp-secret://local/a" } } });
+    expect(planned).toMatchObject({ id: "c/s", made: [] });
     expect(planned?.env).toEqual({ A: "mcp-secret://team/kv/a" });
   });
 
@@ -65,7 +65,7 @@ describe("references to a store that is left", () => {
     expect(after.env).toEqual({ B: "mcp-secret://team/kv/b" });
     const [planned] = plan.configs[0]?.entries ?? [];
     expect(planned).toMatchObject({ args: after.args.slice(5), env: after.env });
-    expect(planned?.was).toBeUndefined();
+    expect(planned && namedRefs(planned)).toEqual(["mcp-secret://team/kv/a", "mcp-secret://team/kv/b"]);
   });
 
   it("move where somebody wrote them into the command, which goes behind the launcher", () => {

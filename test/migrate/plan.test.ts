@@ -40,6 +40,7 @@ describe("an entry with a secret in its environment", () => {
         args: ["-y", "server-github"],
         env: { TOKEN: "mcp-secret://local/github/TOKEN" },
         members: {},
+        made: [{ store: "local", path: "github/TOKEN" }],
       },
     ]);
   });
