@@ -16,6 +16,8 @@ export async function carryOut(run: Run, step: Effect): Promise<Seen> {
     case "propose":
       return propose(run);
     case "openSpill":
+      // A claim that came to nothing and the next one share an id, and its file.
+      await stillOurs(run);
       await run.spill.open();
       return { type: "done", what: "spillOpened" };
     case "readSpill":

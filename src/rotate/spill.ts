@@ -10,7 +10,7 @@ import { UserError } from "../errors.ts";
  * until the store has it. `rotation/ID.age` in the home of mcp-secrets; a stock `age -d` opens it.
  */
 export interface Spill {
-  /** Proves that there is a key and room for it: before the issuer is asked. */
+  /** Proves that there is a key and room for it, before the issuer is asked; what was kept there stays. */
   open(): Promise<void>;
   keep(fields: Fields): Promise<void>;
   /** The value that was kept; undefined where none was. @throws UserError rotation-stuck where it cannot be read */
@@ -34,13 +34,16 @@ export function spillOf({ home, files, openSeal }: SpillPlace, id: string): Spil
     const sealed = await (await openSeal()).close(Buffer.from(text.padEnd(ROOM)));
     await files.writePrivate(path, sealed);
   };
+  const read = async () => {
+    const sealed = files.readIfExists(path);
+    return sealed === undefined ? undefined : parse((await openSeal()).open(sealed), path);
+  };
   return {
-    open: () => write(undefined),
-    keep: (fields) => write(exposed(fields)),
-    async read() {
-      const sealed = files.readIfExists(path);
-      return sealed === undefined ? undefined : parse((await openSeal()).open(sealed), path);
+    async open() {
+      if ((await read()) === undefined) await write(undefined);
     },
+    keep: (fields) => write(exposed(fields)),
+    read,
     drop: () => files.remove(path),
   };
 }

@@ -36,6 +36,16 @@ describe.each(KINDS)("a rotation of kind %s", (kind) => {
   }, 1_200_000);
 });
 
+test("a run that was paused with its claim leaves alone what the next one has kept", async () => {
+  const script = new Map<number, Event>([
+    [2, "pauseAfter"],
+    [9, "crashAfter"],
+  ]);
+  const told = await simulate("mint-X", script);
+  expect(told.calls[9]?.name).toBe("disk");
+  expect(problemsOf("mint-X", script, told)).toEqual([]);
+});
+
 function oneMore(script: Script, { calls }: Told): Script[] {
   const after = Math.max(-1, ...script.keys());
   return calls.flatMap(({ events }, at) =>
