@@ -127,7 +127,7 @@ const NAMES: Readonly<Record<Report["outcome"]["type"], string>> = {
 };
 
 function nameOf(report: Report): string {
-  return NAMES[waitsForPerson(report) ? "draining" : report.outcome.type];
+  return waitsForPerson(report) ? "rotated, the old value is to be ended" : NAMES[report.outcome.type];
 }
 
 function detailOf({ outcome }: Report): string {

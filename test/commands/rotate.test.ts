@@ -55,7 +55,7 @@ describe("a person makes the new value", () => {
     await put("mail/MAIL_TOKEN", OLD);
     expect(await runRotate(withTerminal(context, { typed: ["new-canary-1"] }), [REF], {})).toBe(0);
     const said = taken();
-    expect(said.out).toMatch(/rotated, the old value lives on/);
+    expect(said.out).toMatch(/rotated, the old value is to be ended/);
     expect(said.err).toContain(`mcp-secrets rotate ${REF} --retired`);
     expect(said.err).toContain("1. ");
     expect(said.out + said.err).not.toContain("canary");
@@ -89,7 +89,7 @@ describe("a person makes the new value", () => {
     expect(taken().err).toContain(`page: ${page}`);
     // While the vendor still knows the old one, nobody's word counts, and cron keeps quiet.
     expect(await runRotate(context, [REF], { retired: true })).toBe(0);
-    expect(taken().out).toContain("the old value lives on");
+    expect(taken().out).toContain("the old value is to be ended");
     expect(await runRotate(context, [], { due: true })).toBe(0);
     expect(taken()).toEqual({ out: "", err: "" });
     keys.delete(OLD);
