@@ -30,10 +30,15 @@ export async function rotateExposed(world: World, options: ExposedOptions): Prom
   if (options.dryRun === true || exposed.length === 0) return list(world, exposed, options.json === true);
   const automatic = secrets.filter(({ target }) => target !== HUMAN);
   const exit = await context.lock(rotationLock(context), () => rotateAll(world, automatic, options), PATIENCE);
-  const left = exposed.filter(({ ref }) => rotatedSecret(world, ref).target === HUMAN);
+  // What a person does, and what a rotation could not end.
+  const left = (await readExposed(world)).filter((one) => one.state === "exposed" && isLeft(world, one));
   if (left.length === 0) return exit;
   const told = list(world, left, options.json === true);
   return exit === EXIT.ok ? told : exit;
+}
+
+function isLeft(world: World, { ref, ending }: Exposed): boolean {
+  return ending === "turn" || rotatedSecret(world, ref).target === HUMAN;
 }
 
 async function rotateAll(world: World, secrets: readonly RotatedSecret[], { json }: ExposedOptions): Promise<number> {
@@ -68,10 +73,14 @@ function list(world: World, exposed: readonly Exposed[], json: boolean): number 
 }
 
 function rowOf(world: World, one: Exposed): string[] {
-  const { target } = rotatedSecret(world, one.ref);
-  const how = target === HUMAN ? `by hand: mcp-secrets rotate ${wholeName(one.ref)}` : target;
   const [first] = one.places;
-  return [one.reference, riskText(one), first?.config ?? "", one.since.slice(0, 10), how];
+  return [one.reference, riskText(one), first?.config ?? "", one.since.slice(0, 10), howOf(world, one)];
+}
+
+function howOf(world: World, { ref, ending }: Exposed): string {
+  const { target } = rotatedSecret(world, ref);
+  if (ending === "turn") return `its user kept it: once more, mcp-secrets rotate ${wholeName(ref)}`;
+  return target === HUMAN ? `by hand: mcp-secrets rotate ${wholeName(ref)}` : target;
 }
 
 function lineOf(world: World, { reference, ref, risk, since, places }: Exposed): string {

@@ -16,6 +16,8 @@ export interface Standing {
   /** When its value was made; undefined where the store does not tell. */
   readonly madeAt?: number;
   readonly version?: number;
+  /** True where the store has no such secret. */
+  readonly isMissing?: true;
   /** Why nothing can be told: the rest is then empty. */
   readonly error?: UserError;
 }
@@ -40,7 +42,7 @@ async function journalled({ context, openStore }: World, secret: RotatedSecret):
   const provider = await openStore(secret.ref.store);
   const status = await readRotation(secret.ref, { provider, now: context.now });
   const summary = await provider.describe?.(secret.ref.path);
-  if (summary === undefined) return { secret, status };
+  if (summary === undefined) return { secret, status, ...(provider.describe && { isMissing: true }) };
   return { secret, status, madeAt: summary.updatedAt, version: summary.version };
 }
 

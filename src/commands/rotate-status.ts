@@ -96,8 +96,8 @@ function asJson(rows: readonly StatusRow[]): string {
       ...(last === undefined ? {} : { last: { ...lastJson(last) } }),
       ...(problem === undefined ? {} : { problem }),
       ...(error === undefined ? {} : { error: errorJson(error) }),
-      exposed: exposed.map(({ reference, since, state: kind, risk, places }) => {
-        return { reference, since, state: kind, risk, places };
+      exposed: exposed.map(({ reference, since, state: kind, risk, places, ending }) => {
+        return { reference, since, state: kind, ...(ending === undefined ? {} : { ending }), risk, places };
       }),
       holders,
     };
@@ -156,6 +156,7 @@ function hintsFor({ standing, state, exposed, holders }: StatusRow): readonly st
   if (status.problem !== undefined) hints.push(stuckHint(name, status.problem.check, status.phase === "damaged"));
   if (state === "exposed") hints.push("mcp-secrets rotate --exposed");
   if (state === "due") hints.push(secret.target === HUMAN ? `mcp-secrets rotate ${name}` : "mcp-secrets rotate --due");
-  if (waitsForPerson(standing) || exposed.some((one) => one.state === "replaced")) hints.push(retireHint(name));
+  const isByHand = exposed.some((one) => one.state === "replaced" && one.ending === undefined);
+  if (waitsForPerson(standing) || isByHand) hints.push(retireHint(name));
   return hints;
 }

@@ -4,13 +4,14 @@ import type { SecretRef } from "../core/ref.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { clearMarks } from "../rotate/marks.ts";
 import { type RotatedSecret, wholeName } from "../rotate/settings.ts";
+import { readExposed } from "./exposures.ts";
 import { referenceArgument } from "./reference.ts";
 import { rotateDue, rotationLock } from "./rotate-due.ts";
 import { rotateExposed } from "./rotate-exposed.ts";
 import { guideText } from "./rotate-human.ts";
 import { isPast } from "./rotate-one.ts";
 import { showPlan } from "./rotate-plan.ts";
-import { jobOf, readStandings } from "./rotate-standing.ts";
+import { jobOf, readStandings, type Standing } from "./rotate-standing.ts";
 import { workOn } from "./rotate-work.ts";
 import { openWorld, rotatedSecret, type World } from "./rotation.ts";
 
@@ -38,7 +39,8 @@ export async function runRotate(context: Context, words: readonly string[], opti
   if (options.due === true) return rotateDue(context, options);
   const world = openWorld(context);
   if (options.exposed === true) return rotateExposed(world, options);
-  const secrets = words.map((word) => rotatedSecret(world, wholeSecret(word)));
+  const names = new Map(words.map((word) => [wholeName(wholeSecret(word)), wholeSecret(word)]));
+  const secrets = [...names.values()].map((ref) => rotatedSecret(world, ref));
   if (options.retired === true) {
     return context.lock(rotationLock(context), () => retire(world, secrets, options), PATIENCE);
   }
@@ -93,23 +95,49 @@ async function rotateNamed(
 
 /** The person's word that what was exposed, or replaced by hand, is dead at its issuer. */
 async function retire(world: World, secrets: readonly RotatedSecret[], { json }: RotateOptions): Promise<number> {
-  const { context } = world;
-  const jobs = (await readStandings(world, secrets)).map(jobOf);
+  const standings = await readStandings(world, secrets);
   // Where a rotation waits for it, that is brought to its end, and the vendor is asked where it can be.
-  const waiting = jobs.filter(({ phase }) => isPast(phase));
-  for (const { secret } of jobs.filter((job) => !waiting.includes(job))) {
-    const name = wholeName(secret.ref);
-    const marked = await clearMarks(context, secret.ref);
-    if (marked) appendAudit(context, { event: "retired", outcome: "ok", refs: [name] });
-    if (json !== true)
-      context.terminal.out(`${name}: ${marked ? "noted, its old value is dead" : "no old value was in question"}\n`);
-  }
+  const isWaiting = ({ status }: Standing) => isPast(status.phase);
+  const others = standings.filter((standing) => !isWaiting(standing));
+  await refuseCurrent(world, others);
+  for (const { secret } of others) await noteRetired(world, secret, json === true);
+  const waiting = standings.filter(isWaiting).map(jobOf);
   if (waiting.length === 0) return EXIT.ok;
   return workOn(
     world,
     waiting.map((job) => ({ ...job, word: "retired" })),
     { json: json === true, quiet: false },
   );
+}
+
+/** A word about a value that the store still gives is a mistake: before anything is noted. */
+async function refuseCurrent(world: World, standings: readonly Standing[]): Promise<void> {
+  const marks = await readExposed(world);
+  for (const { secret, error, isMissing } of standings) {
+    if (error !== undefined) throw error;
+    const name = wholeName(secret.ref);
+    // Of a secret that is gone nothing is given any more; a value that a rotation has left is not the current one.
+    const current = marks.find(
+      (one) => wholeName(one.ref) === name && one.state === "exposed" && one.ending === undefined,
+    );
+    if (current === undefined || isMissing === true) continue;
+    throw new UserError("refused", `the current value of ${current.reference} is the one that was in plaintext`, {
+      hint: `mcp-secrets rotate ${name} replaces it`,
+    });
+  }
+}
+
+async function noteRetired({ context }: World, { ref, target }: RotatedSecret, json: boolean): Promise<void> {
+  const reference = wholeName(ref);
+  const marked = await clearMarks(context, ref);
+  if (marked) appendAudit(context, { event: "retired", outcome: "ok", refs: [reference] });
+  if (json) {
+    const outcome = marked ? "retired" : "notDue";
+    const line = { schema: "mcp-secrets/rotate/1", reference, target, exit: EXIT.ok, outcome };
+    context.terminal.out(`${JSON.stringify(line)}\n`);
+  } else {
+    context.terminal.out(`${reference}: ${marked ? "noted, its old value is dead" : "no old value was in question"}\n`);
+  }
 }
 
 async function guide(world: World, secrets: readonly RotatedSecret[]): Promise<number> {

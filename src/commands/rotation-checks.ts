@@ -21,13 +21,18 @@ export async function rotationChecks(context: Context): Promise<readonly Check[]
 
 function markChecks(all: readonly Exposed[]): Check[] {
   const exposed = all.filter(({ state }) => state === "exposed");
-  const replaced = all.filter(({ state }) => state === "replaced");
+  const replaced = all.filter(({ state, ending }) => state === "replaced" && ending === undefined);
+  const ending = all.filter((one) => one.state === "replaced" && one.ending === "grace");
   const checks: Check[] = [];
   if (exposed.length > 0) {
     const names = firstOf(exposed.map((one) => [one.reference, riskText(one)].filter((text) => text !== "").join(" ")));
     checks.push(problem("exposed", `in plaintext once, not rotated since: ${names}`, "mcp-secrets rotate --exposed"));
   }
-  return [...checks, ...replaced.map(({ ref }) => byHand(wholeName(ref)))];
+  return [
+    ...checks,
+    ...replaced.map(({ ref }) => byHand(wholeName(ref))),
+    ...ending.map(({ reference }) => warning(reference, "in plaintext once; the old value ends with its rotation")),
+  ];
 }
 
 function byHand(name: string): Check {

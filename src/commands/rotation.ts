@@ -5,6 +5,7 @@ import type { Fields, Provider } from "../core/provider.ts";
 import type { SecretRef } from "../core/ref.ts";
 import { UserError, systemCode } from "../errors.ts";
 import { type LaunchRecord, liveLaunches } from "../launch/registry.ts";
+import { hasMarks } from "../rotate/marks.ts";
 import { type RotatedSecret, type RotationSettings, parseRotation, wholeName } from "../rotate/settings.ts";
 import type { Target, TargetModule } from "../rotate/target.ts";
 import { targets } from "../rotate/targets/index.ts";
@@ -58,6 +59,7 @@ export async function openTarget(world: World, secret: RotatedSecret): Promise<T
   return open({
     settings: secret.settings,
     ref: secret.ref,
+    exposed: hasMarks(context, secret.ref),
     lookUp: (ref) => fieldsOf(world, ref),
     now: context.now,
     random: randomBytes,

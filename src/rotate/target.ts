@@ -40,6 +40,8 @@ interface Common {
    * one is not believed, and it is tested again. 0 where absent.
    */
   readonly settling?: number;
+  /** `retire` leaves the old value as it is: it works until the next rotation is promoted (users that take turns). */
+  readonly keepsOld?: true;
   /**
    * Logs in with `fields` on a connection of its own and looks for the rights that `current` has. Never throws for what
    * the system answers; at most one login a call, for some systems lock an account after a few wrong ones.
@@ -114,6 +116,8 @@ export interface TargetOptions {
   readonly settings: unknown;
   /** The secret that is rotated, for messages. */
   readonly ref: SecretRef;
+  /** The current value was in plaintext: where it can be ended in this rotation it is, whatever the settings say. */
+  readonly exposed?: boolean;
   /** Every field of another secret: an administrator's credential. */
   readonly lookUp: (ref: SecretRef) => Promise<Fields>;
   readonly now: () => number;

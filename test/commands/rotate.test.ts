@@ -9,13 +9,16 @@ import { runRotate } from "../../src/commands/rotate.ts";
 import { runRotateStatus } from "../../src/commands/rotate-status.ts";
 import { runSet } from "../../src/commands/set.ts";
 import type { Context } from "../../src/context.ts";
+import { parseRef } from "../../src/core/ref.ts";
 import { Secret } from "../../src/core/secret.ts";
+import { markExposed } from "../../src/rotate/marks.ts";
 import { openStore } from "../../src/stores.ts";
 import { testContext } from "../helpers/context.ts";
 import { published } from "../helpers/schema.ts";
 import { withTerminal } from "../helpers/terminal.ts";
 
 const REF = "mcp-secret://local/mail/MAIL_TOKEN";
+const ABC = "mcp-secret://local/abc/MAIL_TOKEN";
 const OLD = "k3J9sQ2vXw7Lm4Np8Rt1";
 
 async function worldOf(rotation?: object) {
@@ -212,10 +215,38 @@ describe("what was in plaintext", () => {
     taken();
     expect(await runRotate(context, [], { exposed: true, json: true })).toBe(1);
     expect(taken().out.trimEnd().split("\n")).toHaveLength(1);
-    expect(await runRotate(context, [REF, "mcp-secret://local/abc/MAIL_TOKEN"], { retired: true })).toBe(0);
+    // Nobody's word makes a value dead that the store still gives: nothing is noted, of the other neither.
+    await expect(runRotate(context, [REF, ABC], { retired: true })).rejects.toMatchObject({
+      code: "refused",
+      message: expect.stringContaining(ABC),
+      hint: `mcp-secrets rotate ${ABC} replaces it`,
+    });
+    expect(await runRotate(context, [], { exposed: true })).toBe(1);
+    await runSet(withTerminal(context, { stdin: "new-canary-2" }), ABC);
+    taken();
+    expect(await runRotate(context, [ABC, ABC], { retired: true, json: true })).toBe(0);
+    expect(published("rotate", taken().out)).toMatchObject({ reference: ABC, outcome: "retired", exit: 0 });
+    expect(await runRotate(context, [REF, ABC], { retired: true })).toBe(0);
     taken();
     expect(await runRotate(context, [], { exposed: true })).toBe(0);
     expect(await runDoctor(context, {})).toBe(0);
+  });
+
+  test("and is gone from the store is gone with somebody's word", async () => {
+    const { context, store } = await migrated();
+    await store.remove?.("abc/MAIL_TOKEN");
+    expect(await runRotate(context, [ABC], { retired: true })).toBe(0);
+  });
+
+  test("and was not what the person was asked for stays exposed", async () => {
+    const { context, store, setUp } = await migrated();
+    setUp({ [ABC]: { target: "human", fields: ["id"] } });
+    const value = new Secret("q7Rt2LmZx94KvBn1Yc8W");
+    await store.put?.("abc/MAIL_TOKEN", { id: new Secret("1"), value }, { ifVersion: 1 });
+    await markExposed(context, [{ ref: parseRef(ABC), version: 2, places: [] }], 0);
+    expect(await runRotate(withTerminal(context, { typed: ["2"] }), [ABC], {})).toBe(0);
+    expect(await runRotate(context, [ABC], { retired: true })).toBe(0);
+    await expect(runRotate(context, [ABC], { retired: true })).rejects.toThrow("is the one that was in plaintext");
   });
 
   test("and was replaced on another machine is no longer exposed", async () => {

@@ -52,6 +52,17 @@ export function readAdmin(settings: SettingsReader): SecretRef | undefined {
 }
 
 /**
+ * Of two users that take turns, the old one keeps its password until its turn comes again. One that was in plaintext is
+ * ended at once, where there is an administrator who can.
+ */
+export function endingExposed<T extends { readonly retire: "next" | "now"; readonly admin?: SecretRef | undefined }>(
+  settings: T,
+  { exposed }: Pick<TargetOptions, "exposed">,
+): T {
+  return exposed === true && settings.admin !== undefined ? { ...settings, retire: "now" } : settings;
+}
+
+/**
  * The login that `fields` hold: in fields of their own, or in a URL, which may be any field.
  * @param name of the secret, for the message
  * @throws UserError config-invalid where there is no password in it
