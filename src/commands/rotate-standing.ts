@@ -5,9 +5,9 @@ import type { RotationStatus } from "../rotate/outcome.ts";
 import { dueSlot, nextDue } from "../rotate/schedule.ts";
 import type { RotatedSecret } from "../rotate/settings.ts";
 import type { Phase } from "../rotate/state.ts";
-import type { Target } from "../rotate/target.ts";
+import type { NativeTarget } from "../rotate/target.ts";
 import { HUMAN, type Job } from "./rotate-one.ts";
-import { chanceOf, openTarget, type World } from "./rotation.ts";
+import { chanceOf, noSecret, openTarget, type World } from "./rotation.ts";
 
 /** Where one secret stands, as its store tells it. Times are milliseconds since the epoch. */
 export interface Standing {
@@ -22,7 +22,6 @@ export interface Standing {
   readonly error?: UserError;
 }
 
-const NATIVE = "native";
 const READ_TIME = 10_000;
 
 export async function readStandings(world: World, secrets: readonly RotatedSecret[]): Promise<readonly Standing[]> {
@@ -31,26 +30,38 @@ export async function readStandings(world: World, secrets: readonly RotatedSecre
 
 async function readStanding(world: World, secret: RotatedSecret): Promise<Standing> {
   try {
-    return secret.target === NATIVE ? await nativeStanding(world, secret) : await journalled(world, secret);
+    // Opened, so that its settings are read as strictly as when it is due.
+    const target = await openTarget(world, secret);
+    return target.kind === "native" ? await nativeStanding(world, secret, target) : await journalled(world, secret);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { secret, status: { phase: "none" }, error };
   }
 }
 
-async function journalled({ context, openStore }: World, secret: RotatedSecret): Promise<Standing> {
+async function journalled(world: World, secret: RotatedSecret): Promise<Standing> {
+  const { context, openStore } = world;
   const provider = await openStore(secret.ref.store);
   const status = await readRotation(secret.ref, { provider, now: context.now });
   const summary = await provider.describe?.(secret.ref.path);
-  if (summary === undefined) return { secret, status, ...(provider.describe && { isMissing: true }) };
+  if (summary === undefined && provider.describe !== undefined) return missing(world, secret, status);
+  if (summary === undefined) return { secret, status };
   return { secret, status, madeAt: summary.updatedAt, version: summary.version };
 }
 
+/**
+ * Of a secret that the settings name it is an error; a mark may be of one that was removed. What was begun goes on, and
+ * tells by itself what is wrong.
+ */
+function missing({ settings }: World, secret: RotatedSecret, status: RotationStatus): Standing {
+  const standing = { secret, status, isMissing: true } as const;
+  if (!settings.secrets.includes(secret) || !isResting(status.phase)) return standing;
+  return { ...standing, error: noSecret(secret.ref) };
+}
+
 /** The store's own record is the journal. */
-async function nativeStanding(world: World, secret: RotatedSecret): Promise<Standing> {
-  const target: Target = await openTarget(world, secret);
-  if (target.kind !== "native") return { secret, status: { phase: "none" } };
-  const found = await target.status({ deadline: world.context.now() + READ_TIME });
+async function nativeStanding({ context }: World, secret: RotatedSecret, target: NativeTarget): Promise<Standing> {
+  const found = await target.status({ deadline: context.now() + READ_TIME });
   switch (found.type) {
     case "idle":
       return {

@@ -5,7 +5,7 @@ import { EXIT, UserError } from "../errors.ts";
 import { clearMarks } from "../rotate/marks.ts";
 import { type RotatedSecret, wholeName } from "../rotate/settings.ts";
 import { readExposed } from "./exposures.ts";
-import { referenceArgument } from "./reference.ts";
+import { secretArgument } from "./reference.ts";
 import { rotateDue, rotationLock } from "./rotate-due.ts";
 import { rotateExposed } from "./rotate-exposed.ts";
 import { guideText } from "./rotate-human.ts";
@@ -72,7 +72,7 @@ function checkUsage(words: readonly string[], options: RotateOptions): void {
 }
 
 function wholeSecret(text: string): SecretRef {
-  const ref = referenceArgument(text);
+  const ref = secretArgument(text);
   if (ref.field === undefined) return ref;
   throw new UserError("usage", "a secret is rotated with all its fields: leave the field out", {
     hint: `mcp-secrets rotate ${wholeName(ref)}`,
@@ -114,13 +114,14 @@ async function retire(world: World, secrets: readonly RotatedSecret[], { json }:
 async function refuseCurrent(world: World, standings: readonly Standing[]): Promise<void> {
   const marks = await readExposed(world);
   for (const { secret, error, isMissing } of standings) {
+    // Of a secret that is gone nothing is given any more; a value that a rotation has left is not the current one.
+    if (isMissing === true) continue;
     if (error !== undefined) throw error;
     const name = wholeName(secret.ref);
-    // Of a secret that is gone nothing is given any more; a value that a rotation has left is not the current one.
     const current = marks.find(
       (one) => wholeName(one.ref) === name && one.state === "exposed" && one.ending === undefined,
     );
-    if (current === undefined || isMissing === true) continue;
+    if (current === undefined) continue;
     throw new UserError("refused", `the current value of ${current.reference} is the one that was in plaintext`, {
       hint: `mcp-secrets rotate ${name} replaces it`,
     });

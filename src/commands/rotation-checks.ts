@@ -4,7 +4,11 @@ import { type Check, firstOf, ok, problem, warning } from "./check.ts";
 import { retireHint, stuckHint } from "./rotate-report.ts";
 import { readStandings, type Standing } from "./rotate-standing.ts";
 import { isPersonDue, waitsForPerson } from "./rotate-status.ts";
-import { openWorld } from "./rotation.ts";
+import { noSecret, openWorld, type World } from "./rotation.ts";
+import { inParallel } from "../core/parallel.ts";
+import type { SecretRef } from "../core/ref.ts";
+import { UserError } from "../errors.ts";
+import { referencesIn } from "../rotate/references.ts";
 import { wholeName } from "../rotate/settings.ts";
 
 /** What was in plaintext and is not rotated, what was replaced and may still work, and rotations that do not go on. */
@@ -12,7 +16,8 @@ export async function rotationChecks(context: Context): Promise<readonly Check[]
   const world = openWorld(context);
   const exposed = await readExposed(world);
   const standings = await readStandings(world, world.settings.secrets);
-  const told = standings.flatMap((standing) => standingChecks(standing, context.now()));
+  const referred = (await inParallel(standings, (standing) => referenceChecks(world, standing))).flat();
+  const told = [...standings.flatMap((standing) => standingChecks(standing, context.now())), ...referred];
   const names = new Set(told.map(({ about }) => about));
   const checks = [...markChecks(exposed).filter(({ about }) => !names.has(about)), ...told];
   if (checks.length > 0 || standings.length === 0) return checks;
@@ -33,6 +38,28 @@ function markChecks(all: readonly Exposed[]): Check[] {
     ...replaced.map(({ ref }) => byHand(wholeName(ref))),
     ...ending.map(({ reference }) => warning(reference, "in plaintext once; the old value ends with its rotation")),
   ];
+}
+
+/** What a target needs and is not there: found now, and not on the day when the secret is due. */
+async function referenceChecks(world: World, { secret, error }: Standing): Promise<readonly Check[]> {
+  if (error !== undefined) return [];
+  const name = wholeName(secret.ref);
+  const checks = await inParallel(referencesIn(secret.settings), async ({ member, ref }): Promise<readonly Check[]> => {
+    const wrong = await errorOf(world, ref);
+    return wrong === undefined ? [] : [problem(name, `rotation.${name}.${member}: ${wrong.message}`, wrong.hint)];
+  });
+  return checks.flat();
+}
+
+async function errorOf(world: World, ref: SecretRef): Promise<UserError | undefined> {
+  try {
+    const provider = await world.openStore(ref.store);
+    const found = provider.describe === undefined ? true : await provider.describe(ref.path);
+    return found === undefined ? noSecret(ref) : undefined;
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
 }
 
 function byHand(name: string): Check {

@@ -91,8 +91,12 @@ export async function fieldsOf({ context, openStore: open }: World, { store, pat
   const provider = await open(store);
   const found = await provider.read?.(path, { deadline: context.now() + READ_TIME });
   if (found !== undefined) return found.fields;
-  const name = wholeName({ store, path });
-  throw new UserError("secret-not-found", `no secret ${name}`, { hint: `mcp-secrets set ${name}` });
+  throw noSecret({ store, path });
+}
+
+export function noSecret(ref: SecretRef): UserError {
+  const name = wholeName(ref);
+  return new UserError("secret-not-found", `no secret ${name}`, { hint: `mcp-secrets set ${name}` });
 }
 
 function readUserFile({ files, userHome }: Context, path: string): Uint8Array {

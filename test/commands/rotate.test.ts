@@ -28,8 +28,8 @@ async function worldOf(rotation?: object) {
   const store = await openStore(context, "local");
   const put = (path: string, value: string) => store.put?.(path, { value: new Secret(value) }, { ifVersion: 0 });
   const setUp = (settings: object) => {
-    mkdirSync(context.home, { recursive: true });
-    writeFileSync(join(context.home, "config.jsonc"), JSON.stringify({ rotation: settings }));
+    mkdirSync(context.home, { recursive: true, mode: 0o700 });
+    writeFileSync(join(context.home, "config.jsonc"), JSON.stringify({ rotation: settings }), { mode: 0o600 });
   };
   if (rotation !== undefined) setUp(rotation);
   const value = async () => (await store.read?.("mail/MAIL_TOKEN", { deadline: Infinity }))?.fields["value"]?.expose();
@@ -300,4 +300,67 @@ test("a secret whose store or target cannot be asked is told, and the settings a
   expect(taken().out).toContain("target is not known: nothing");
   setUp({ [REF]: { target: "human", maxAge: "soon" } });
   await expect(runRotateStatus(context, {})).rejects.toThrow(`rotation.${REF}.maxAge`);
+});
+
+const PAIR = { target: "postgresql", host: "h", database: "d", roles: ["a", "b"] };
+
+test.each([
+  [{ target: "nope" }, "target is not known: nope"],
+  [{ ...PAIR, maxage: "30d" }, "maxage is not a setting"],
+  [{ ...PAIR, roles: ["a"] }, "roles must be two roles"],
+  [{ ...PAIR, roles: ["a", "a"] }, "roles must be two roles"],
+  [{ ...PAIR, port: 99_999 }, "port must be a whole number"],
+  [{ ...PAIR, host: undefined }, "host is missing"],
+  [{ ...PAIR, admin: "admin" }, "admin must be the reference of a secret"],
+  [{ ...PAIR, admin: `${REF}#password` }, "admin names a field"],
+  [{ target: "mysql", host: "h" }, "admin is missing"],
+  [{ target: "redis", hosts: ["h"] }, "host is missing"],
+  [{ target: "aws-iam", user: "u", admin: "x" }, "admin must be the reference of a secret"],
+  [{ target: "vendor", vendor: "openai", admin: "x" }, "admin must be the reference of a secret"],
+  [{ target: "command", command: ["relative"] }, "command must begin with an absolute path"],
+  [{ target: "human", fields: [] }, "fields is missing"],
+  [{ target: "native" }, "rotates nothing by itself"],
+])("%j is told wherever the settings are read, and not on the day when it is due", async (rule, message) => {
+  const { context, put, taken } = await worldOf({ [REF]: { maxAge: "30d", ...rule } });
+  await put("mail/MAIL_TOKEN", OLD);
+  expect(await runRotateStatus(context, { json: true })).toBe(1);
+  expect(taken().out).toContain(message);
+  expect(await runDoctor(context, { json: true })).toBe(1);
+  expect(taken().out).toContain(message);
+  for (const options of [{ due: true }, { due: true, dryRun: true }, { dryRun: true }]) {
+    expect(await runRotate(context, "due" in options ? [] : [REF], options)).not.toBe(0);
+    expect(taken().out).toContain(message);
+  }
+});
+
+test("what the settings name and is not there is told: the secret itself, and an administrator's", async () => {
+  const admin = "mcp-secret://local/db/admin";
+  const { context, put, taken } = await worldOf({ [REF]: { ...PAIR, maxAge: "30d", admin } });
+  expect(await runDoctor(context, { json: true })).toBe(1);
+  expect(taken().out).toContain(`no secret ${REF}`);
+  expect(await runRotate(context, [], { due: true })).toBe(69);
+  await put("mail/MAIL_TOKEN", OLD);
+  taken();
+  expect(await runDoctor(context, { json: true })).toBe(1);
+  const { checks } = JSON.parse(taken().out);
+  expect(checks.filter(({ state }: { state: string }) => state === "problem")).toEqual([
+    expect.objectContaining({
+      about: REF,
+      detail: `rotation.${REF}.admin: no secret ${admin}`,
+      hint: `mcp-secrets set ${admin}`,
+    }),
+  ]);
+  await put("db/admin", "x");
+  expect(await runDoctor(context, { json: true })).toBe(0);
+});
+
+test("the journal of a rotation is nobody's to write or to rotate", async () => {
+  const { context, put, setUp } = await worldOf();
+  await put("mail/MAIL_TOKEN", OLD);
+  const journal = `${REF}~rotation`;
+  const usage = { code: "usage", message: `${journal} is the journal of the rotation of ${REF}` };
+  await expect(runSet(withTerminal(context, { stdin: "x" }), journal)).rejects.toMatchObject(usage);
+  await expect(runRotate(context, [journal], {})).rejects.toMatchObject(usage);
+  setUp({ [journal]: { target: "human" } });
+  await expect(runRotateStatus(context, {})).rejects.toThrow(`rotation.${journal} is the journal of a rotation`);
 });

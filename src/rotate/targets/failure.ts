@@ -13,7 +13,7 @@ export function unreachable(ref: SecretRef, what: string): UserError {
 /** The answer to a request that makes something did not come. */
 export function lost(ref: SecretRef, what: string): UserError {
   return new UserError("target-lost", `${formatRef(ref)}: ${what}`, {
-    hint: `mcp-secrets rotate status ${formatRef(ref)}`,
+    hint: "mcp-secrets rotate status",
   });
 }
 

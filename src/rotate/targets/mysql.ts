@@ -143,7 +143,7 @@ function systemOf(options: TargetOptions, { host, port, database, tls }: MysqlSe
 }
 
 function loginOf({ options, settings }: Opened, fields: Fields): UserLogin {
-  return userLogin(fields, settings.places, { secret: formatRef(options.ref), users: settings.users });
+  return userLogin(fields, settings.places, { secret: formatRef(options.ref), users: settings.users, one: "user" });
 }
 
 function changeOf({ options, settings }: Opened, { user, password }: UserLogin): Change {
