@@ -130,7 +130,7 @@ function nameOf(report: Report): string {
   return waitsForPerson(report) ? "rotated, the old value is to be ended" : NAMES[report.outcome.type];
 }
 
-function detailOf({ outcome }: Report): string {
+export function detailOf({ outcome }: Report): string {
   switch (outcome.type) {
     case "rotated":
       return outcome.version === undefined ? "" : `version ${outcome.version}`;

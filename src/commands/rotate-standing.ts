@@ -3,7 +3,8 @@ import { UserError } from "../errors.ts";
 import { readRotation } from "../rotate/engine.ts";
 import type { RotationStatus } from "../rotate/outcome.ts";
 import { dueSlot, nextDue } from "../rotate/schedule.ts";
-import type { RotatedSecret } from "../rotate/settings.ts";
+import { readRuns, type RunNote } from "../rotate/runs.ts";
+import { type RotatedSecret, wholeName } from "../rotate/settings.ts";
 import type { Phase } from "../rotate/state.ts";
 import type { NativeTarget } from "../rotate/target.ts";
 import { HUMAN, type Job } from "./rotate-one.ts";
@@ -18,6 +19,8 @@ export interface Standing {
   readonly version?: number;
   /** True where the store has no such secret. */
   readonly isMissing?: true;
+  /** How the last run of this machine ended for it. */
+  readonly run?: RunNote;
   /** Why nothing can be told: the rest is then empty. */
   readonly error?: UserError;
 }
@@ -25,7 +28,11 @@ export interface Standing {
 const READ_TIME = 10_000;
 
 export async function readStandings(world: World, secrets: readonly RotatedSecret[]): Promise<readonly Standing[]> {
-  return inParallel(secrets, (secret) => readStanding(world, secret));
+  const runs = readRuns(world.context);
+  return inParallel(secrets, async (secret) => {
+    const run = runs.get(wholeName(secret.ref));
+    return { ...(await readStanding(world, secret)), ...(run && { run }) };
+  });
 }
 
 async function readStanding(world: World, secret: RotatedSecret): Promise<Standing> {
@@ -104,6 +111,7 @@ export function workOf({ secret, status, madeAt, error }: Standing, now: number)
 
 /** When there is something to do for it next; undefined where never, or not by us. */
 export function nextWork({ secret, status, madeAt }: Standing, now: number): number | undefined {
+  if (status.phase === "stuck" || status.phase === "damaged") return undefined;
   if (status.phase === "draining" && status.until !== undefined) return status.until;
   if (!isResting(status.phase)) return Math.max(status.deadline ?? now, now);
   if (secret.maxAge === undefined || madeAt === undefined) return undefined;

@@ -6,6 +6,7 @@ import { errorJson } from "../migrate/report.ts";
 import { holdersBefore } from "../rotate/holders.ts";
 import { type RotatedSecret, wholeName } from "../rotate/settings.ts";
 import { type Exposed, readExposed, riskText } from "./exposures.ts";
+import { lastOf } from "./rotate-last.ts";
 import { HUMAN, isPast } from "./rotate-one.ts";
 import { retireHint, stuckHint, timeOf } from "./rotate-report.ts";
 import { isResting, nextWork, readStandings, type Standing, workOf } from "./rotate-standing.ts";
@@ -64,9 +65,7 @@ function stateOf(standing: Standing, exposed: readonly Exposed[], now: number): 
   if (workOf(standing, now) !== undefined) return "due";
   if (isPersonDue(standing, now)) return "due";
   if (exposed.length > 0) return "replaced";
-  return status.last !== undefined && status.last.result !== "rotated" && status.last.result !== "settled"
-    ? "failed"
-    : "ok";
+  return lastOf(standing, now)?.isGood === false ? "failed" : "ok";
 }
 
 /** The new value is current, and the old one ends by hand. */
@@ -81,8 +80,8 @@ export function isPersonDue({ secret, madeAt }: Standing, now: number): boolean 
 
 function asJson(rows: readonly StatusRow[]): string {
   const secrets = rows.map(({ standing, state, next, exposed, holders }) => {
-    const { secret, status, madeAt, version, error } = standing;
-    const { last, problem, until } = status;
+    const { secret, status, madeAt, version, run, error } = standing;
+    const { last, problem, promotedAt, until } = status;
     return {
       reference: wholeName(secret.ref),
       target: secret.target,
@@ -92,8 +91,10 @@ function asJson(rows: readonly StatusRow[]): string {
       ...(version === undefined ? {} : { version }),
       ...(madeAt === undefined ? {} : { madeAt: timeOf(madeAt) }),
       ...(next === undefined ? {} : { next: timeOf(next) }),
+      ...(promotedAt === undefined ? {} : { promotedAt: timeOf(promotedAt) }),
       ...(until === undefined ? {} : { until: timeOf(until) }),
       ...(last === undefined ? {} : { last: { ...lastJson(last) } }),
+      ...(run === undefined ? {} : { lastRun: run }),
       ...(problem === undefined ? {} : { problem }),
       ...(error === undefined ? {} : { error: errorJson(error) }),
       exposed: exposed.map(({ reference, since, state: kind, risk, places, ending }) => {
@@ -131,11 +132,13 @@ function show({ terminal, now }: Context, rows: readonly StatusRow[]): void {
       rows.map((row) => cellsOf(row, now())),
     ),
   );
-  for (const hint of new Set(rows.flatMap(hintsFor))) terminal.err(`[mcp-secrets] hint: ${printable(hint)}\n`);
+  for (const hint of new Set(rows.flatMap((row) => hintsFor(row, now()))))
+    terminal.err(`[mcp-secrets] hint: ${printable(hint)}\n`);
 }
 
 function cellsOf({ standing, state, next, exposed, holders }: StatusRow, now: number): string[] {
-  const { secret, madeAt, status } = standing;
+  const { secret, madeAt } = standing;
+  const last = lastOf(standing, now);
   const [worst] = exposed;
   return [
     wholeName(secret.ref),
@@ -143,17 +146,21 @@ function cellsOf({ standing, state, next, exposed, holders }: StatusRow, now: nu
     state === "exposed" && worst !== undefined ? `exposed ${riskText(worst)}` : state,
     madeAt === undefined ? "" : formatDuration(now - madeAt),
     next === undefined ? "" : next <= now ? "now" : `in ${formatDuration(next - now)}`,
-    status.last === undefined ? "" : `${status.last.result} ${formatDuration(now - status.last.at)} ago`,
+    last === undefined ? "" : `${last.what} ${formatDuration(now - last.at)} ago`,
     holders.join(" "),
   ];
 }
 
-function hintsFor({ standing, state, exposed, holders }: StatusRow): readonly string[] {
+function hintsFor({ standing, state, exposed, holders }: StatusRow, now: number): readonly string[] {
   const { secret, status, error } = standing;
   const name = wholeName(secret.ref);
   const hints = holders.map((entry) => `restart ${entry}: it holds an old value of ${name}`);
   if (error?.hint !== undefined) hints.push(error.hint);
   if (status.problem !== undefined) hints.push(stuckHint(name, status.problem.check, status.phase === "damaged"));
+  const last = lastOf(standing, now);
+  if (last?.isGood === false && status.problem === undefined && error === undefined) {
+    hints.push(`mcp-secrets rotate ${name} tries again; the last time: ${last.reason ?? last.what}`);
+  }
   if (state === "exposed") hints.push("mcp-secrets rotate --exposed");
   if (state === "due") hints.push(secret.target === HUMAN ? `mcp-secrets rotate ${name}` : "mcp-secrets rotate --due");
   const isByHand = exposed.some((one) => one.state === "replaced" && one.ending === undefined);

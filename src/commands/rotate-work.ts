@@ -1,8 +1,11 @@
 import { inParallel } from "../core/parallel.ts";
+import { printable } from "../core/table.ts";
 import { EXIT } from "../errors.ts";
+import { noteRuns, type RunNote } from "../rotate/runs.ts";
+import { wholeName } from "../rotate/settings.ts";
 import { askPerson } from "./rotate-human.ts";
 import { HUMAN, type Job, type Report, rotateOne } from "./rotate-one.ts";
-import { exitOfAll, exitOfReport, hintsOf, reportJson, reportTable } from "./rotate-report.ts";
+import { detailOf, exitOfAll, exitOfReport, hintsOf, reportJson, reportTable } from "./rotate-report.ts";
 import { isResting } from "./rotate-standing.ts";
 import type { World } from "./rotation.ts";
 
@@ -19,15 +22,25 @@ export interface Telling {
 export async function workOn(world: World, jobs: readonly Job[], telling: Telling): Promise<number> {
   const automatic = jobs.filter((job) => !isManual(job));
   const reports: Report[] = [];
+  const runs = new Map<string, RunNote>();
   const tell = (report: Report) => {
     reports.push(report);
+    if (report.news) runs.set(report.reference, runOf(report, world.context.now()));
     if (telling.json && (!telling.quiet || report.news)) world.context.terminal.out(reportJson(report));
     else showProgress(world, reports, automatic.length);
   };
   await inParallel(automatic, async (job) => tell(await rotateOne(world, job)));
   for (const job of jobs.filter(isManual)) tell(await rotateManual(world, job));
   if (!telling.json) show(world, reports, telling);
+  await noteRuns(world.context, runs, new Set(world.settings.secrets.map(({ ref }) => wholeName(ref))));
   return exitOfAll(reports);
+}
+
+/** For `rotate status`: a run that never got so far as to the journal is known here alone. */
+function runOf(report: Report, now: number): RunNote {
+  const reason = detailOf(report);
+  const about = { at: new Date(now).toISOString(), outcome: report.outcome.type, exit: exitOfReport(report) };
+  return { ...about, ...(reason !== "" && { reason: printable(reason) }) };
 }
 
 /** A person must give the new value; what was begun goes on without one. */

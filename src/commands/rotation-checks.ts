@@ -2,7 +2,8 @@ import type { Context } from "../context.ts";
 import { type Exposed, readExposed, riskText } from "./exposures.ts";
 import { type Check, firstOf, ok, problem, warning } from "./check.ts";
 import { retireHint, stuckHint } from "./rotate-report.ts";
-import { readStandings, type Standing } from "./rotate-standing.ts";
+import { lastOf } from "./rotate-last.ts";
+import { isResting, readStandings, type Standing } from "./rotate-standing.ts";
 import { isPersonDue, waitsForPerson } from "./rotate-status.ts";
 import { noSecret, openWorld, type World } from "./rotation.ts";
 import { inParallel } from "../core/parallel.ts";
@@ -70,7 +71,7 @@ function standingChecks(standing: Standing, now: number): Check[] {
   const { secret, status, error } = standing;
   const name = wholeName(secret.ref);
   if (error !== undefined) return [problem(name, error.message, error.hint)];
-  const { problem: stuck, last } = status;
+  const { problem: stuck } = status;
   if (stuck !== undefined) {
     return [
       problem(name, `rotation is stuck: ${stuck.reason}`, stuckHint(name, stuck.check, status.phase === "damaged")),
@@ -78,13 +79,9 @@ function standingChecks(standing: Standing, now: number): Check[] {
   }
   if (waitsForPerson(standing)) return [byHand(name)];
   if (isPersonDue(standing, now)) return [problem(name, "older than its settings allow", `mcp-secrets rotate ${name}`)];
-  if (last === undefined || last.result === "rotated" || last.result === "settled") return [];
+  const last = lastOf(standing, now);
+  if (last === undefined || last.isGood) return [];
   const times = last.failures === undefined || last.failures < 2 ? "" : ` ${last.failures} times`;
-  return [
-    problem(
-      name,
-      `its last rotation came to nothing${times}: ${last.reason ?? last.result}`,
-      `mcp-secrets rotate ${name}`,
-    ),
-  ];
+  const what = isResting(status.phase) ? `its last rotation came to nothing${times}` : "its rotation does not go on";
+  return [problem(name, `${what}: ${last.reason ?? last.what}`, `mcp-secrets rotate ${name}`)];
 }

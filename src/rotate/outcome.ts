@@ -49,6 +49,8 @@ export interface RotationStatus {
   /** Who works on it, and until when others keep out. */
   readonly owner?: Owner;
   readonly deadline?: number;
+  /** When its new value was promoted. */
+  readonly promotedAt?: number;
   /** While draining: when the old value is retired at the latest. */
   readonly until?: number;
   /** For stuck and damaged: what happened, and what a person must look at. */

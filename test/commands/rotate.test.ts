@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { runDoctor } from "../../src/commands/doctor.ts";
@@ -340,6 +340,7 @@ test("what the settings name and is not there is told: the secret itself, and an
   expect(taken().out).toContain(`no secret ${REF}`);
   expect(await runRotate(context, [], { due: true })).toBe(69);
   await put("mail/MAIL_TOKEN", OLD);
+  rmSync(join(context.home, "rotation"), { recursive: true });
   taken();
   expect(await runDoctor(context, { json: true })).toBe(1);
   const { checks } = JSON.parse(taken().out);
@@ -363,4 +364,35 @@ test("the journal of a rotation is nobody's to write or to rotate", async () => 
   await expect(runRotate(context, [journal], {})).rejects.toMatchObject(usage);
   setUp({ [journal]: { target: "human" } });
   await expect(runRotateStatus(context, {})).rejects.toThrow(`rotation.${journal} is the journal of a rotation`);
+});
+
+test("a run that fails before anything is written is the last result, and doctor is red", async () => {
+  const rule = { ...PAIR, host: "127.0.0.1", port: 1, roles: undefined, role: "app", maxAge: "30d" };
+  const { context, put, taken } = await worldOf({ [REF]: { ...rule, admin: "mcp-secret://local/db/admin" } });
+  await put("mail/MAIL_TOKEN", OLD);
+  expect(await runRotate(context, [REF], {})).toBe(69);
+  taken();
+  await runRotateStatus(context, { json: true });
+  expect(published("rotate-status", taken().out)).toMatchObject({
+    secrets: [
+      { phase: "setting", lastRun: { outcome: "failed", exit: 69, reason: expect.stringContaining("db/admin") } },
+    ],
+  });
+  await runRotateStatus(context, {});
+  expect(taken()).toMatchObject({
+    out: expect.stringMatching(/failed 0 s ago/),
+    err: expect.stringContaining("no secret mcp-secret://local/db/admin"),
+  });
+  await runDoctor(context, {});
+  expect(taken().out).toMatch(/its rotation does not go on: no secret/);
+});
+
+test("for one that is stuck nothing is next", async () => {
+  const { context, store, put, taken } = await worldOf({ [REF]: { target: "human", maxAge: "1d" } });
+  await put("mail/MAIL_TOKEN", OLD);
+  await store.put?.("mail/MAIL_TOKEN~rotation", { state: new Secret("{") }, { ifVersion: 0 });
+  await runRotateStatus(context, { json: true });
+  const [secret] = JSON.parse(taken().out).secrets;
+  expect(secret).toMatchObject({ state: "stuck" });
+  expect(secret).not.toHaveProperty("next");
 });
