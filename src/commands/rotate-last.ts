@@ -1,4 +1,5 @@
 import { EXIT } from "../errors.ts";
+import { CLOCK_TOLERANCE } from "../rotate/outcome.ts";
 import { isPast } from "./rotate-one.ts";
 import type { Standing } from "./rotate-standing.ts";
 
@@ -23,12 +24,10 @@ export function lastOf(standing: Standing, now: number): Last | undefined {
   const run = ran(standing);
   const isNews = run !== undefined && !known.some((one) => saysSame(one, run));
   // One from the future is from a clock that was wrong, and older than anything since.
-  const rank = ({ at }: Last) => (at > now + TOLERANCE ? 0 : at);
+  const rank = ({ at }: Last) => (at > now + CLOCK_TOLERANCE ? 0 : at);
   return [...known, ...(isNews ? [run] : [])].toSorted((a, b) => rank(b) - rank(a))[0];
 }
 
-/** Milliseconds by which the clocks of two machines may differ. */
-export const TOLERANCE = 3_600_000;
 /** Milliseconds in which a run ends after the last that it wrote. */
 const MOMENT = 10_000;
 

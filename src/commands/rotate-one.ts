@@ -55,7 +55,9 @@ export async function rotateOne(world: World, job: Job): Promise<Report> {
     const outcome = await engine(world, job, target);
     noteOutcome(world, job, outcome);
     if (isPromoted(outcome) && job.word !== "settle") await noteMarks(world, secret, target, outcome);
-    const waits = secret.target === HUMAN && isPast(job.phase) && outcome.type === "later";
+    const waits =
+      (secret.target === HUMAN && isPast(job.phase) && outcome.type === "later") ||
+      (job.phase === "draining" && outcome.type === "draining");
     const news = outcome.type !== "busy" && outcome.type !== "notDue" && !waits;
     return { ...about, outcome, restart: await restartsFor(world, secret, outcome), news };
   } catch (failure) {

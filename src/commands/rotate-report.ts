@@ -91,6 +91,11 @@ export function retireHint(reference: string): string {
   return `revoke the old value of ${reference} at its issuer, then mcp-secrets rotate ${reference} --retired`;
 }
 
+/** What a person does about a value from the future. */
+export function postdatedHint(reference: string): string {
+  return `see that the clock is right, then mcp-secrets rotate ${reference}`;
+}
+
 /** What a person does about a stuck one. */
 export function stuckHint(reference: string, check: string, damaged: boolean): string {
   return damaged ? check : `${check}; then mcp-secrets rotate ${reference} --settle`;

@@ -1,7 +1,7 @@
 import { inParallel } from "../core/parallel.ts";
 import { UserError } from "../errors.ts";
 import { readRotation } from "../rotate/engine.ts";
-import type { RotationStatus } from "../rotate/outcome.ts";
+import { CLOCK_TOLERANCE, retryTime, type RotationStatus } from "../rotate/outcome.ts";
 import { dueSlot, nextDue } from "../rotate/schedule.ts";
 import { readRuns, type RunNote } from "../rotate/runs.ts";
 import { type RotatedSecret, wholeName } from "../rotate/settings.ts";
@@ -104,7 +104,7 @@ export function workOf({ secret, status, madeAt, error }: Standing, now: number)
   if (error !== undefined) return {};
   if (!isResting(status.phase)) return status.id === undefined ? {} : { resume: status.id };
   if (secret.target === HUMAN || secret.maxAge === undefined || madeAt === undefined) return undefined;
-  if ((status.last?.retryAt ?? 0) > now) return undefined;
+  if (retryTime(status.last, now) > now) return undefined;
   const slot = dueSlot(timingOf(secret, secret.maxAge), madeAt, now, chanceOf(secret.ref));
   return slot === undefined ? undefined : { slot: slot.id };
 }
@@ -116,7 +116,15 @@ export function nextWork({ secret, status, madeAt }: Standing, now: number): num
   if (!isResting(status.phase)) return Math.max(status.deadline ?? now, now);
   if (secret.maxAge === undefined || madeAt === undefined) return undefined;
   const next = nextDue(timingOf(secret, secret.maxAge), madeAt, now, chanceOf(secret.ref));
-  return Math.max(next, status.last?.retryAt ?? 0);
+  return Math.max(next, retryTime(status.last, now));
+}
+
+/**
+ * A value that is dated in the future was made while a clock was wrong: its slot is that far away, and nothing here can
+ * tell how old it is.
+ */
+export function isPostdated({ secret, status, madeAt = 0 }: Standing, now: number): boolean {
+  return secret.maxAge !== undefined && isResting(status.phase) && madeAt > now + CLOCK_TOLERANCE;
 }
 
 function timingOf({ window }: RotatedSecret, maxAge: number) {

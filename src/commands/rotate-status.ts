@@ -8,8 +8,9 @@ import { type RotatedSecret, wholeName } from "../rotate/settings.ts";
 import { type Exposed, readExposed, riskText } from "./exposures.ts";
 import { lastOf } from "./rotate-last.ts";
 import { HUMAN, isPast } from "./rotate-one.ts";
-import { retireHint, stuckHint, timeOf } from "./rotate-report.ts";
-import { isResting, nextWork, readStandings, type Standing, workOf } from "./rotate-standing.ts";
+import { postdatedHint, retireHint, stuckHint, timeOf } from "./rotate-report.ts";
+import { CLOCK_TOLERANCE } from "../rotate/outcome.ts";
+import { isPostdated, isResting, nextWork, readStandings, type Standing, workOf } from "./rotate-standing.ts";
 import { openWorld, rotatedSecret, type World } from "./rotation.ts";
 
 /** One secret, as `rotate status` tells of it. */
@@ -65,6 +66,7 @@ function stateOf(standing: Standing, exposed: readonly Exposed[], now: number): 
   if (workOf(standing, now) !== undefined) return "due";
   if (isPersonDue(standing, now)) return "due";
   if (exposed.length > 0) return "replaced";
+  if (isPostdated(standing, now)) return "postdated";
   return lastOf(standing, now)?.isGood === false ? "failed" : "ok";
 }
 
@@ -144,11 +146,15 @@ function cellsOf({ standing, state, next, exposed, holders }: StatusRow, now: nu
     wholeName(secret.ref),
     secret.target,
     state === "exposed" && worst !== undefined ? `exposed ${riskText(worst)}` : state,
-    madeAt === undefined ? "" : formatDuration(now - madeAt),
+    madeAt === undefined ? "" : ageOf(madeAt, now),
     next === undefined ? "" : next <= now ? "now" : `in ${formatDuration(next - now)}`,
     last === undefined ? "" : `${last.what} ${formatDuration(now - last.at)} ago`,
     holders.join(" "),
   ];
+}
+
+function ageOf(madeAt: number, now: number): string {
+  return madeAt > now + CLOCK_TOLERANCE ? `dated in ${formatDuration(madeAt - now)}` : formatDuration(now - madeAt);
 }
 
 function hintsFor({ standing, state, exposed, holders }: StatusRow, now: number): readonly string[] {
@@ -163,6 +169,7 @@ function hintsFor({ standing, state, exposed, holders }: StatusRow, now: number)
   }
   if (state === "exposed") hints.push("mcp-secrets rotate --exposed");
   if (state === "due") hints.push(secret.target === HUMAN ? `mcp-secrets rotate ${name}` : "mcp-secrets rotate --due");
+  if (isPostdated(standing, now)) hints.push(postdatedHint(name));
   const isByHand = exposed.some((one) => one.state === "replaced" && one.ending === undefined);
   if (waitsForPerson(standing) || isByHand) hints.push(retireHint(name));
   return hints;

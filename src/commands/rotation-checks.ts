@@ -1,11 +1,12 @@
 import type { Context } from "../context.ts";
 import { type Exposed, readExposed, riskText } from "./exposures.ts";
 import { type Check, firstOf, ok, problem, warning } from "./check.ts";
-import { retireHint, stuckHint } from "./rotate-report.ts";
+import { postdatedHint, retireHint, stuckHint } from "./rotate-report.ts";
 import { lastOf } from "./rotate-last.ts";
-import { isResting, readStandings, type Standing } from "./rotate-standing.ts";
+import { isPostdated, isResting, readStandings, type Standing } from "./rotate-standing.ts";
 import { isPersonDue, waitsForPerson } from "./rotate-status.ts";
 import { noSecret, openWorld, type World } from "./rotation.ts";
+import { formatDuration } from "../core/duration.ts";
 import { inParallel } from "../core/parallel.ts";
 import type { SecretRef } from "../core/ref.ts";
 import { UserError } from "../errors.ts";
@@ -79,9 +80,19 @@ function standingChecks(standing: Standing, now: number): Check[] {
   }
   if (waitsForPerson(standing)) return [byHand(name)];
   if (isPersonDue(standing, now)) return [problem(name, "older than its settings allow", `mcp-secrets rotate ${name}`)];
+  if (isPostdated(standing, now)) return [postdated(standing, name, now)];
   const last = lastOf(standing, now);
   if (last === undefined || last.isGood) return [];
   const times = last.failures === undefined || last.failures < 2 ? "" : ` ${last.failures} times`;
   const what = isResting(status.phase) ? `its last rotation came to nothing${times}` : "its rotation does not go on";
   return [problem(name, `${what}: ${last.reason ?? last.what}`, `mcp-secrets rotate ${name}`)];
+}
+
+function postdated({ madeAt = 0 }: Standing, name: string, now: number): Check {
+  const ahead = formatDuration(madeAt - now);
+  return problem(
+    name,
+    `its value is dated ${ahead} in the future: it is rotated that much too late`,
+    postdatedHint(name),
+  );
 }

@@ -74,6 +74,14 @@ export interface LastRotation {
   readonly retryAt?: number;
 }
 
+/** Milliseconds by which the clocks of two machines may differ. What is further ahead is from a clock that was wrong. */
+export const CLOCK_TOLERANCE = 3_600_000;
+
+/** When automation tries again, in milliseconds since the epoch; 0 where nothing keeps it. */
+export function retryTime(last: LastRotation | undefined, now: number): number {
+  return last?.retryAt === undefined || last.at > now + CLOCK_TOLERANCE ? 0 : last.retryAt;
+}
+
 /** The exit code for one secret. */
 export function exitOf(outcome: Outcome): number {
   switch (outcome.type) {

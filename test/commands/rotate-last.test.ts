@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { lastOf } from "../../src/commands/rotate-last.ts";
 import type { Standing } from "../../src/commands/rotate-standing.ts";
+import { retryTime } from "../../src/rotate/outcome.ts";
 import { parseRef } from "../../src/core/ref.ts";
 import type { LastRotation, RotationStatus } from "../../src/rotate/outcome.ts";
 import type { RunNote } from "../../src/rotate/runs.ts";
@@ -69,4 +70,13 @@ test("a store's own engine tells, or else the run that asked it", () => {
 test("what is from the future hides nothing that happened since", () => {
   const last = ended("rotated", -30 * 24 * HOUR);
   expect(lastOf(standing({ last }, { run: run("failed", 69, 1000) }), NOW)).toMatchObject({ what: "failed" });
+});
+
+test("a failure from the future keeps nothing from being tried again", () => {
+  const last = ended("rolledBack", 1000);
+  expect(retryTime(undefined, NOW)).toBe(0);
+  expect(retryTime(last, NOW)).toBe(0);
+  expect(retryTime({ ...last, retryAt: NOW + HOUR }, NOW)).toBe(NOW + HOUR);
+  const jumped = ended("rolledBack", -2 * HOUR);
+  expect(retryTime({ ...jumped, retryAt: NOW + 3 * HOUR }, NOW)).toBe(0);
 });

@@ -396,3 +396,20 @@ test("for one that is stuck nothing is next", async () => {
   expect(secret).toMatchObject({ state: "stuck" });
   expect(secret).not.toHaveProperty("next");
 });
+
+test("a value that is dated in the future is told: its slot is that much too far away", async () => {
+  const rule = { ...PAIR, maxAge: "30d", host: "127.0.0.1", port: 1 };
+  const { context, put, taken } = await worldOf({ [REF]: rule });
+  await put("mail/MAIL_TOKEN", OLD);
+  const back = { ...context, now: () => Date.now() - 34 * 86_400_000 };
+  await runRotateStatus(back, {});
+  expect(taken()).toMatchObject({
+    out: expect.stringMatching(/postdated +dated in 3[34] d/),
+    err: expect.stringContaining("see that the clock is right"),
+  });
+  expect(await runDoctor(back, { json: true })).toBe(1);
+  expect(taken().out).toMatch(/dated 3[34] d in the future/);
+  // As far as two clocks may differ nothing is said.
+  await runRotateStatus({ ...context, now: () => Date.now() - 60_000 }, { json: true });
+  expect(published("rotate-status", taken().out)).toMatchObject({ secrets: [{ state: "ok" }] });
+});
