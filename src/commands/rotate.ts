@@ -9,7 +9,7 @@ import { secretArgument } from "./reference.ts";
 import { rotateDue, rotationLock } from "./rotate-due.ts";
 import { rotateExposed } from "./rotate-exposed.ts";
 import { guideText } from "./rotate-human.ts";
-import { isPast } from "./rotate-one.ts";
+import { HUMAN, isPast } from "./rotate-one.ts";
 import { showPlan } from "./rotate-plan.ts";
 import { jobOf, readStandings, type Standing } from "./rotate-standing.ts";
 import { workOn } from "./rotate-work.ts";
@@ -39,6 +39,7 @@ export async function runRotate(context: Context, words: readonly string[], opti
   if (options.due === true) return rotateDue(context, options);
   const world = openWorld(context);
   if (options.exposed === true) return rotateExposed(world, options);
+  if (words.length === 0) return guide(world, await personsSecrets(world));
   const names = new Map(words.map((word) => [wholeName(wholeSecret(word)), wholeSecret(word)]));
   const secrets = [...names.values()].map((ref) => rotatedSecret(world, ref));
   if (options.retired === true) {
@@ -53,9 +54,10 @@ export async function runRotate(context: Context, words: readonly string[], opti
 
 function checkUsage(words: readonly string[], options: RotateOptions): void {
   const { due, exposed, guide: guided, retired, settle } = options;
-  const wide = due === true || exposed === true;
+  // What a person does for all of them is asked for without naming any.
+  const wide = due === true || exposed === true || (guided === true && words.length === 0);
   if (wide === words.length > 0 || (due === true && exposed === true)) {
-    throw new UserError("usage", "rotate takes references, or --due, or --exposed", {
+    throw new UserError("usage", "rotate takes references, or --due, --exposed or --guide", {
       hint: "mcp-secrets rotate status lists what there is",
     });
   }
@@ -141,7 +143,15 @@ async function noteRetired({ context }: World, { ref, target }: RotatedSecret, j
   }
 }
 
+/** What a person rotates: by the settings, and what was in plaintext and has none. */
+async function personsSecrets(world: World): Promise<readonly RotatedSecret[]> {
+  const marked = (await readExposed(world)).map(({ ref }) => rotatedSecret(world, ref));
+  const all = [...world.settings.secrets, ...marked].filter(({ target }) => target === HUMAN);
+  return [...new Map(all.map((secret) => [wholeName(secret.ref), secret])).values()];
+}
+
 async function guide(world: World, secrets: readonly RotatedSecret[]): Promise<number> {
+  if (secrets.length === 0) world.context.terminal.out("no secret is known that a person rotates\n");
   const texts = await Promise.all(secrets.map((secret) => guideText(world, secret)));
   world.context.terminal.out(texts.join("\n"));
   return EXIT.ok;

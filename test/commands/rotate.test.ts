@@ -21,6 +21,8 @@ const REF = "mcp-secret://local/mail/MAIL_TOKEN";
 const ABC = "mcp-secret://local/abc/MAIL_TOKEN";
 const OLD = "k3J9sQ2vXw7Lm4Np8Rt1";
 
+const PAIR = { target: "postgresql", host: "h", database: "d", roles: ["a", "b"] };
+
 async function worldOf(rotation?: object) {
   const world = testContext();
   onTestFinished(() => world[Symbol.dispose]());
@@ -275,11 +277,35 @@ describe("stuck", () => {
   });
 });
 
+test("the guide of all that a person rotates, by the settings or because it was in plaintext", async () => {
+  const { context, put, setUp, taken } = await worldOf();
+  await put("mail/MAIL_TOKEN", OLD);
+  expect(await runRotate(context, [], { guide: true })).toBe(0);
+  expect(taken().out).toBe("no secret is known that a person rotates\n");
+  setUp({ [REF]: { target: "human", vendor: "stripe" }, "mcp-secret://local/db/app": PAIR });
+  await markExposed(context, [{ ref: parseRef(ABC), version: 1, places: [] }], 0);
+  expect(await runRotate(context, [], { guide: true })).toBe(0);
+  const { out } = taken();
+  expect(out).toContain(`${REF}\npage: https://dashboard.stripe.com/apikeys`);
+  expect(out).toContain(`${ABC}\n1. `);
+  expect(out).not.toContain("db/app");
+});
+
+test("a reference that is given twice is one", async () => {
+  const { context, put, taken } = await worldOf();
+  await put("mail/MAIL_TOKEN", OLD);
+  expect(await runRotate(withTerminal(context, { typed: ["new-canary"] }), [REF, REF], { json: true })).toBe(0);
+  expect(taken().out.trimEnd().split("\n")).toHaveLength(1);
+});
+
 test.each([
   [[], {}],
   [[REF], { due: true }],
   [[], { due: true, exposed: true }],
   [[], { due: true, retired: true }],
+  [[], { due: true, guide: true }],
+  [[], { guide: true, settle: true }],
+  [[], { retired: true }],
   [[], { exposed: true, settle: true }],
   [[REF], { retired: true, settle: true }],
   [[`${REF}#password`], {}],
@@ -301,8 +327,6 @@ test("a secret whose store or target cannot be asked is told, and the settings a
   setUp({ [REF]: { target: "human", maxAge: "soon" } });
   await expect(runRotateStatus(context, {})).rejects.toThrow(`rotation.${REF}.maxAge`);
 });
-
-const PAIR = { target: "postgresql", host: "h", database: "d", roles: ["a", "b"] };
 
 test.each([
   [{ target: "nope" }, "target is not known: nope"],
