@@ -18,7 +18,7 @@ export async function rotationChecks(context: Context): Promise<readonly Check[]
   const world = openWorld(context);
   const exposed = await readExposed(world);
   const standings = await readStandings(world, world.settings.secrets);
-  const referred = (await inParallel(standings, (standing) => referenceChecks(world, standing))).flat();
+  const referred = await referenceChecks(world, standings);
   const told = [...standings.flatMap((standing) => standingChecks(standing, context.now())), ...referred];
   const names = new Set(told.map(({ about }) => about));
   const checks = [...markChecks(exposed).filter(({ about }) => !names.has(about)), ...told];
@@ -42,15 +42,18 @@ function markChecks(all: readonly Exposed[]): Check[] {
   ];
 }
 
-/** What a target needs and is not there: found now, and not on the day when the secret is due. */
-async function referenceChecks(world: World, { secret, error }: Standing): Promise<readonly Check[]> {
-  if (error !== undefined) return [];
-  const name = wholeName(secret.ref);
-  const checks = await inParallel(referencesIn(secret.settings), async ({ member, ref }): Promise<readonly Check[]> => {
-    const wrong = await errorOf(world, ref);
+/** What a target needs and is not there: found now, and not on the day when the secret is due. Each is looked up once. */
+async function referenceChecks(world: World, standings: readonly Standing[]): Promise<readonly Check[]> {
+  const named = standings
+    .filter(({ error }) => error === undefined)
+    .flatMap(({ secret }) => referencesIn(secret.settings).map((one) => ({ ...one, name: wholeName(secret.ref) })));
+  const refs = new Map(named.map(({ ref }) => [wholeName(ref), ref]));
+  const looked = await inParallel([...refs], async ([key, ref]) => [key, await errorOf(world, ref)] as const);
+  const errors = new Map(looked);
+  return named.flatMap(({ name, member, ref }) => {
+    const wrong = errors.get(wholeName(ref));
     return wrong === undefined ? [] : [problem(name, `rotation.${name}.${member}: ${wrong.message}`, wrong.hint)];
   });
-  return checks.flat();
 }
 
 async function errorOf(world: World, ref: SecretRef): Promise<UserError | undefined> {
