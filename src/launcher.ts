@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 import { openChunks } from "./io/code.ts";
+import { keepDebuggerClosed } from "./io/debugger.ts";
 
 /** The way in: `run` is in start.cjs, every other command in cli.cjs. */
 
-// A signal that makes Node open its debugger, to whoever may signal us (node(1), "Signal events").
-process.on("SIGUSR1", () => {});
+keepDebuggerClosed();
 
 if (process.argv[2] === "run") run(process.argv.slice(3));
 else require("./cli.cjs");

@@ -2,10 +2,11 @@ import { randomBytes } from "node:crypto";
 import { writeSync } from "node:fs";
 import { constants, hostname } from "node:os";
 import { join } from "node:path";
-import { parseRun, type RunContext, runServer } from "./commands/run.ts";
+import { parseRun, RUN_HELP, type RunContext, runServer } from "./commands/run.ts";
 import type { Http } from "./core/http.ts";
 import { UserError } from "./errors.ts";
 import { turnCoresOff } from "./io/cores.ts";
+import { keepDebuggerClosed } from "./io/debugger.ts";
 import { createFiles } from "./io/files.ts";
 import { findHomes } from "./io/home.ts";
 import { createLock } from "./io/locks.ts";
@@ -30,10 +31,12 @@ const IDLE = 5000;
  */
 export async function start(args: readonly string[], program: Program): Promise<void> {
   if (process.env["NODE_DEBUG"] !== undefined) muteNode();
+  if (args[0] === "--help" || args[0] === "-h") return void writeSync(1, RUN_HELP);
   try {
     // Many a client kills its servers at the end.
     setTimeout(program.keep, IDLE).unref();
     await turnCoresOff();
+    keepDebuggerClosed();
     const ending = await runServer(launchContext(program), parseRun(args));
     program.keep();
     const { endAs } = await import("./io/end.ts");

@@ -5,7 +5,7 @@ import type { Provider } from "./core/provider.ts";
 import type { SecretRef } from "./core/ref.ts";
 import type { Seal } from "./core/seal.ts";
 import { UserError } from "./errors.ts";
-import type { StoreSettings } from "./settings.ts";
+import { readSettings, type StoreSettings } from "./settings.ts";
 
 /** Which stores there are. `local` needs no configuration; the others are in `config.jsonc` in the home folder. */
 
@@ -20,13 +20,11 @@ const LOCAL: StoreSettings = { name: "local", provider: "local", settings: {} };
 
 /** @throws UserError config-invalid */
 export async function configuredStores(host: Pick<StoreHost, "home" | "files">): Promise<readonly StoreSettings[]> {
-  const { readSettings } = await import("#settings");
   return [LOCAL, ...readSettings(host).stores];
 }
 
 /** The store that a command uses where none is named. @throws UserError config-invalid */
 export async function defaultStore(host: Pick<StoreHost, "home" | "files">): Promise<string> {
-  const { readSettings } = await import("#settings");
   return readSettings(host).defaultStore;
 }
 

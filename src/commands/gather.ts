@@ -45,7 +45,9 @@ function checkServers(configs: readonly ReadConfig[], failures: number, servers:
 function select(context: Context, { config, client }: Selection): readonly ConfigPlace[] {
   if (config !== undefined) {
     const located = config.length === 0 ? [] : locateConfigs(context);
-    return config.map((path) => placeOf(context, path, located));
+    return [
+      ...new Map(config.map((path) => placeOf(context, path, located)).map((place) => [place.path, place])).values(),
+    ];
   }
   const unknown = client?.find((id) => !clients.some((row) => row.id === id));
   if (unknown !== undefined) {

@@ -8,7 +8,7 @@ import type { Seal } from "../core/seal.ts";
 import { printable } from "../core/table.ts";
 import { told } from "../core/told.ts";
 import { EXIT, UserError } from "../errors.ts";
-import { entryCommand, installLauncher } from "../launch/install.ts";
+import { entryCommand, installLauncher, launcherProblem } from "../launch/install.ts";
 import { applyConfig, isUnsettled, settleJournal } from "../migrate/apply.ts";
 import { Journal } from "../migrate/journal.ts";
 import { movedSecrets, withMoves } from "../migrate/move.ts";
@@ -119,11 +119,17 @@ function referencesOf({ command, args, env }: PlannedEntry): string[] {
   return [...new Set(held)];
 }
 
-/** Where there is nothing to do, what an earlier run left is still to be finished. */
+/** Where there is nothing to do, what an earlier run left is still to be finished, and what it installed to work. */
 async function settle(context: Context): Promise<void> {
-  const journal = new Journal(context.files, context.home);
-  if (!isUnsettled(context.files, journal)) return;
-  await context.lock(lockPath(context), () => settleJournal(context.files, journal));
+  const { files, home } = context;
+  const journal = new Journal(files, home);
+  const isInstalled = files.look(join(home, "bin")) !== undefined;
+  const isBroken = isInstalled && (await launcherProblem(context)) !== undefined;
+  if (!isBroken && !isUnsettled(files, journal)) return;
+  await context.lock(lockPath(context), async () => {
+    await settleJournal(files, journal);
+    if (isBroken) await installLauncher(context);
+  });
 }
 
 /** One rewriting of configs at a time. */

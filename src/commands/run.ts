@@ -9,7 +9,7 @@ import type { LaunchView } from "../launch/approval.ts";
 import { checkApproval } from "../launch/approvals.ts";
 import { buildChild, type ChildPlan } from "../launch/child.ts";
 import { findCommand, type FoundCommand } from "../launch/command.ts";
-import { clientEnvironment } from "../launch/parent-env.ts";
+import { clientEnvironment, isOurs } from "../launch/parent-env.ts";
 import { checkHome } from "../launch/home.ts";
 import type { Keeper, KeeperEvent, KeeperHost } from "../launch/keeper.ts";
 import { noteFolder } from "../launch/lease-folder.ts";
@@ -58,6 +58,11 @@ interface Launch extends RunOptions {
   readonly view: LaunchView;
   readonly refs: readonly SecretRef[];
 }
+
+export const RUN_HELP = `Usage: mcp-secrets run --entry CLIENT/SERVER -- COMMAND [ARG...]
+
+Starts a server with its secrets. The entries that migrate rewrites are started through it.
+`;
 
 /**
  * The options of `run --entry ID -- COMMAND [ARG…]`, from the words behind `run`.
@@ -129,7 +134,8 @@ async function prepare(context: RunContext, launch: Launch, keeper: Keeper | und
   );
   if (secrets.length > 0) audit(context, launch, { event: "resolved", outcome: "ok" });
   tellStale(context, launch, secrets);
-  for (const { name, reason } of plan.withheld) {
+  const reserved = approval.env.flatMap(({ name }) => (isOurs(name) ? [{ name, reason: "is kept for us" }] : []));
+  for (const { name, reason } of [...reserved, ...plan.withheld]) {
     context.err(note(`${name} was not passed on: it ${reason}`));
   }
   return { secrets, plan, found };
@@ -274,7 +280,7 @@ function startFailure({ words }: Launch, error: unknown): unknown {
 async function keeperFor(context: RunContext, launch: Launch): Promise<Keeper | undefined> {
   const needed = launch.refs.some(({ store }) => store !== "local");
   if (!needed && context.files.list(noteFolder(context.home)).length === 0) return undefined;
-  const { createKeeper, reapTheDead } = await import("#keeper");
+  const { createKeeper, reapTheDead } = await import("../launch/keeper.ts");
   const host = keeperHost(context, launch);
   await reapTheDead(host);
   return needed ? createKeeper(host) : undefined;

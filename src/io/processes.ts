@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readlinkSync } from "node:fs";
 import type { Socket } from "node:net";
+import type { Writable } from "node:stream";
 import { isatty } from "node:tty";
 import type { Child, ChildSpec, Ending, Processes, Watcher } from "../core/processes.ts";
 import { systemCode } from "../errors.ts";
@@ -69,14 +70,15 @@ function watch(script: string, words: readonly string[] = []): Watcher {
     stdio: ["pipe", "ignore", "ignore"],
     detached: true,
   });
-  const pipe = shell.stdin;
+  // Not there where we have no file descriptor left for it.
+  const pipe: Writable | null | undefined = shell.stdin;
   // No shell, or one that was killed: the launch goes on without.
   shell.on("error", () => {});
-  pipe.on("error", () => {});
+  pipe?.on("error", () => {});
   shell.unref();
-  unref(pipe);
+  if (pipe) unref(pipe);
   return {
-    guard: (target) => void pipe.write(`${target}\n`),
+    guard: (target) => void pipe?.write(`${target}\n`),
     // It is our child until we are gone, so that its number cannot be another's.
     dismiss: () => void shell.kill("SIGKILL"),
   };

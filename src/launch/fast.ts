@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { posix } from "node:path";
 import type { Context } from "../context.ts";
-import { EXIT } from "../errors.ts";
+import { EXIT, systemCode } from "../errors.ts";
 import { trimBlob } from "./snapshot-blob.ts";
 
 /**
@@ -29,7 +29,8 @@ export const SNAPSHOT_FLAGS = ["--no-rehash-snapshot", "--snapshot-blob"] as con
 /** Of the rehearsal, and of the proof that what was built starts: milliseconds. */
 const BUILD_TIMEOUT = 30_000;
 const PROOF_TIMEOUT = 10_000;
-const BIN = { PATH: "/usr/bin:/bin" };
+/** A warning would open stderr, which would be in every launcher's memory, a quarter of a megabyte. */
+const PLAIN = { PATH: "/usr/bin:/bin", NODE_NO_WARNINGS: "1" };
 /** Short, because the first line of a script is (stub.ts): `n` for Node, `b` for its blob. */
 const NAMES = /^[nb][0-9a-z]{4}(?:\.|$)/;
 
@@ -54,24 +55,50 @@ export function installedFastStart(context: FastContext): FastStart | undefined 
 /**
  * Makes both files, and the proof that they start the program in `lib`. Where they cannot be made, or do not start it,
  * the launcher starts without, and nothing is told.
- * @throws system errors where the folder cannot be written
  */
 export async function installFastStart(context: FastContext): Promise<void> {
   const fast = fastStart(context);
   if (fast === undefined || installedFastStart(context) !== undefined) return;
+  try {
+    await makeFiles(context, fast);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+  }
+  if (installedFastStart(context) === undefined) removeFastStart(context);
+}
+
+/** One without the other is a hundred megabytes for nothing. */
+export function removeFastStart(context: FastContext): void {
+  const { node, snapshot } = fastStart(context) ?? {};
+  for (const path of [node, snapshot]) if (path !== undefined) context.files.remove(path);
+}
+
+async function makeFiles(context: FastContext, fast: FastStart): Promise<void> {
   const { files, program } = context;
   files.makePrivateDir(posix.dirname(fast.node));
   if (!(await takeReady(context, fast.node))) await files.copyProgram(program.node, fast.node);
-  if (await takeReady(context, fast.snapshot)) return;
-  const made = `${fast.snapshot}.${context.random()}`;
+  if (!(await takeReady(context, fast.snapshot))) await make(context, fast);
+}
+
+async function make(context: FastContext, fast: FastStart): Promise<void> {
+  const { files, temporary, random, program, run } = context;
+  const script = posix.join(program.folder, "snapshot.cjs");
+  const folder = posix.join(temporary, `mcp-secrets-${random()}`);
+  const made = `${fast.snapshot}.${random()}`;
+  const whole = `${made}.whole`;
   try {
-    await build(context, made);
-    const blob = files.look(made) === undefined ? undefined : trimBlob(files.read(made));
-    if (blob === undefined) return;
-    await files.writePrivate(made, blob);
+    files.makePrivateDir(folder);
+    await run(program.node, [script, folder], BUILD_TIMEOUT, PLAIN);
+    await Promise.all([build(context, made, [script, folder]), build(context, whole, ["/dev/null"], ["--no-lazy"])]);
+    const [blob, compiled] = [made, whole].map((path) => files.readIfExists(path));
+    const trimmed = blob === undefined || compiled === undefined ? undefined : trimBlob(blob, compiled);
+    if (trimmed === undefined) return;
+    await files.writePrivate(made, trimmed);
     if (await starts(context, fast.node, made)) await files.rename(made, fast.snapshot);
   } finally {
     files.remove(made);
+    files.remove(whole);
+    await run("/bin/rm", ["-rf", folder], BUILD_TIMEOUT, PLAIN);
   }
 }
 
@@ -102,16 +129,19 @@ function markOf({ files, home, program }: FastContext): string {
   return hash.digest().readUInt32BE().toString(36).padStart(4, "0").slice(-4);
 }
 
-async function build({ run, program, temporary }: FastContext, snapshot: string): Promise<void> {
-  const script = posix.join(program.folder, "snapshot.cjs");
-  const args = [...SNAPSHOT_FLAGS, snapshot, "--build-snapshot", script];
-  await run(program.node, args, BUILD_TIMEOUT, { ...BIN, TMPDIR: temporary });
+async function build(
+  { run, program }: FastContext,
+  snapshot: string,
+  script: readonly string[],
+  flags: readonly string[] = [],
+): Promise<void> {
+  await run(program.node, [...flags, ...SNAPSHOT_FLAGS, snapshot, "--build-snapshot", ...script], BUILD_TIMEOUT, PLAIN);
 }
 
 /** Both ways in: to a launch, which this is none of, and to the other commands. */
 async function starts({ run, program }: FastContext, node: string, snapshot: string): Promise<boolean> {
   const ask = (...args: string[]) =>
-    run(node, [...SNAPSHOT_FLAGS, snapshot, "mcp-secrets", ...args], PROOF_TIMEOUT, BIN);
+    run(node, [...SNAPSHOT_FLAGS, snapshot, "mcp-secrets", ...args], PROOF_TIMEOUT, PLAIN);
   const [launch, version] = await Promise.all([ask("run"), ask("--version")]);
   return launch.exit === EXIT.usage && version.exit === 0 && version.stdout.trim() === program.version;
 }

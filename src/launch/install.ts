@@ -1,16 +1,14 @@
 import { dirname, posix, win32 } from "node:path";
 import type { Context } from "../context.ts";
 import { UserError, systemCode } from "../errors.ts";
-import { installFastStart, installedFastStart, removeOldFastStarts } from "./fast.ts";
-import { type StubPlace, stubText } from "./stub.ts";
+import { installFastStart, installedFastStart, removeFastStart, removeOldFastStarts } from "./fast.ts";
+import { type StubPlace, stubTexts } from "./stub.ts";
 
 /** The files of the built program. */
 const PROGRAM = [
   "start",
   "snapshot",
   "cli",
-  "keeper",
-  "settings",
   "thread",
   "vault",
   "aws",
@@ -23,6 +21,8 @@ const PROGRAM = [
 /** Folders in which package managers keep Node at a place that survives its upgrades. */
 const STABLE_NODE_FOLDERS = ["/usr/local/bin", "/opt/homebrew/bin", "/usr/bin"] as const;
 const FEATURE_TEST_TIMEOUT = 5000;
+/** A machine that is busy takes seconds for what takes 50 ms. */
+const START_TIMEOUT = 20_000;
 
 type InstallContext = Pick<Context, "files" | "home" | "platform" | "program" | "run" | "random" | "temporary">;
 
@@ -38,18 +38,21 @@ export function entryCommand({ home, platform, program }: Pick<Context, "home" |
 /**
  * Copies the running program into the home folder and points the stable launcher at the copy. Writes nothing that is
  * there already; every file is replaced whole, the launcher last, so that a start at any moment finds a whole program.
- * @throws UserError cannot-write
+ * @throws UserError cannot-write, cannot-execute where the launcher does not start
  */
 export async function installLauncher(context: InstallContext): Promise<void> {
   const { files, home, platform, program } = context;
   try {
-    await write(files, programFiles(context));
-    await installFastStart(context);
-    await write(files, await stubFiles(context));
+    await write(files, [...programFiles(context), packageFile(context)]);
+    await installStub(context);
   } catch (error) {
-    if (systemCode(error) === undefined) throw error;
-    throw new UserError("cannot-write", `cannot install the launcher in ${home}: ${systemCode(error) ?? ""}`, {
-      hint: `make ${home} yours to write, then run the command again`,
+    const code = systemCode(error);
+    if (error instanceof UserError || code === undefined) throw error;
+    const isFull = code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG";
+    throw new UserError("cannot-write", `cannot install the launcher in ${home}: ${code}`, {
+      hint: isFull
+        ? `free some space there, then run the command again`
+        : `make ${home} yours to write, then run the command again`,
       cause: error,
     });
   }
@@ -57,23 +60,57 @@ export async function installLauncher(context: InstallContext): Promise<void> {
   removeOldFastStarts(context);
 }
 
+/** The fastest one that starts. A fast start that is there and does not start is damaged, and made anew, once. */
+async function installStub(context: InstallContext): Promise<void> {
+  const wasThere = installedFastStart(context) !== undefined;
+  await installFastStart(context);
+  const [fastest] = await stubsFor(context);
+  if (await works(context, fastest)) return;
+  removeFastStart(context);
+  if (wasThere) await installFastStart(context);
+  for (const text of await stubsFor(context)) if (await works(context, text)) return;
+  throw new UserError("cannot-execute", `the launcher in ${context.home} does not start`, {
+    hint: `programs must be allowed to run there (mount option noexec?); MCPS_HOME=FOLDER names another home`,
+  });
+}
+
+async function works(context: InstallContext, text: string): Promise<boolean> {
+  await write(context.files, [stubFile(context, text)]);
+  return starts(context);
+}
+
+/** As a client starts it, but that it only tells its version. */
+async function starts({ run, ...context }: InstallContext): Promise<boolean> {
+  const { command, args } = entryCommand(context);
+  const { exit, stdout } = await run(command, [...args, "--version"], START_TIMEOUT, { PATH: "/usr/bin:/bin" });
+  return exit === 0 && /^\d+\.\d+\.\d+/.test(stdout);
+}
+
 async function write(files: Context["files"], wanted: readonly WantedFile[]): Promise<void> {
   for (const file of wanted) {
-    if (files.readIfExists(file.path)?.equals(file.data) === true) continue;
+    if (files.readIfExists(file.path)?.equals(file.data) === true && mayRun(files, file)) continue;
     await (file.program ? files.writeProgram(file.path, file.data) : files.writePrivate(file.path, file.data));
   }
 }
 
 /** What is wrong with the installed launcher, in words; undefined where nothing is. */
 export async function launcherProblem(context: InstallContext): Promise<string | undefined> {
-  for (const { path, data, program } of [...programFiles(context), ...(await stubFiles(context))]) {
-    const there = context.files.readIfExists(path);
+  const { files } = context;
+  const stubs = (await stubsFor(context)).map((text) => stubFile(context, text));
+  for (const wanted of [[packageFile(context)], ...programFiles(context).map((file) => [file]), stubs]) {
+    const [{ path } = { path: "" }] = wanted;
+    const there = files.readIfExists(path);
     if (there === undefined) return `${path} is missing`;
-    if (!there.equals(data)) return `${path} is not of this version`;
-    const { mode } = context.files.identify(path);
-    if (program && context.platform !== "win32" && (mode & 0o100) === 0) return `${path} cannot be run`;
+    const file = wanted.find(({ data }) => there.equals(data));
+    if (file === undefined) return `${path} is not of this version`;
+    if (!mayRun(files, file)) return `${path} cannot be run`;
   }
-  return undefined;
+  return (await starts(context)) ? undefined : `${entryCommand(context).command} does not start`;
+}
+
+/** False for a program that its owner may not run. Windows has no such right. */
+function mayRun(files: Context["files"], { path, program }: WantedFile): boolean {
+  return !program || (files.identify(path).mode & 0o100) !== 0;
 }
 
 interface WantedFile {
@@ -91,24 +128,27 @@ function programFiles({ files, home, platform, program }: InstallContext): Wante
   }));
 }
 
-/** In the order in which they are written. */
-async function stubFiles(context: InstallContext): Promise<WantedFile[]> {
+/** Without it, a package.json of type "module" in a folder above would decide how Node reads the launcher. */
+function packageFile({ home, platform }: InstallContext): WantedFile {
+  const path = pathOf(platform).join(home, "bin", "package.json");
+  return { path, data: Buffer.from('{"type":"commonjs"}\n'), program: false };
+}
+
+function stubFile({ home, platform }: InstallContext, text: string): WantedFile {
+  return { path: stubPath(home, platform), data: Buffer.from(text), program: platform !== "win32" };
+}
+
+async function stubsFor(context: InstallContext): Promise<ReturnType<typeof stubTexts>> {
   const { home, platform, program } = context;
-  const { join } = pathOf(platform);
   const fast = installedFastStart(context);
-  const stub = stubText({
+  return stubTexts({
     platform,
     version: program.version,
     nodeFolder: nodeFolder(context),
     splits: await splitsArguments(context),
-    folder: join(home, "bin"),
+    folder: pathOf(platform).join(home, "bin"),
     ...(fast === undefined ? {} : { fast }),
   } satisfies StubPlace);
-  return [
-    // Without it, a package.json of type "module" in a folder above would decide how Node reads the launcher.
-    { path: join(home, "bin", "package.json"), data: Buffer.from('{"type":"commonjs"}\n'), program: false },
-    { path: stubPath(home, platform), data: Buffer.from(stub), program: true },
-  ];
 }
 
 function stubPath(home: string, platform: NodeJS.Platform): string {

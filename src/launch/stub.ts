@@ -25,13 +25,15 @@ export interface StubPlace {
 const LONGEST_FIRST_LINE = 255;
 /** Where another Node may be when the preferred one is gone. */
 const OTHER_NODE_FOLDERS = ["/usr/local/bin", "/opt/homebrew/bin", "/usr/bin"] as const;
-/** Blanks, quotes and what env(1) or a shell would act on. */
-const SPECIAL = /[^A-Za-z0-9_@%+=:,./-]/;
+/** Blanks, quotes and what env(1) or a shell would act on: `=` makes a variable, `:` parts folders. */
+const SPECIAL = /[^A-Za-z0-9_@%+,./-]/;
 
-export function stubText(place: StubPlace): string {
-  if (place.platform === "win32") return script(place);
-  const firstLine = place.splits ? (fastLine(place) ?? splitLine(place)) : undefined;
-  return firstLine === undefined ? shellScript(place) : `${firstLine}\n${script(place)}`;
+/** All that may do in this place, the fastest first: whether one does is seen when it is started. */
+export function stubTexts(place: StubPlace): readonly [string, ...string[]] {
+  if (place.platform === "win32") return [script(place)];
+  const lines = place.splits ? [fastLine(place), splitLine(place)] : [];
+  const [first, ...others] = lines.flatMap((line) => (line === undefined ? [] : [`${line}\n${script(place)}`]));
+  return first === undefined ? [shellScript(place)] : [first, ...others, shellScript(place)];
 }
 
 /**

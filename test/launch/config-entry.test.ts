@@ -23,6 +23,20 @@ test("JSONC: comments and trailing commas go, strings that look like them stay",
   expect(launchedEntry(text, pointer, id)).toEqual(view);
 });
 
+// A launch that takes forever is none: what takes time that doubles with each of them does not end here.
+test.each([
+  ["a line of slashes", `// ${"/".repeat(200)}\n`],
+  ["block comments beside each other", "/**/".repeat(5_000)],
+  ["blanks", " ".repeat(50_000)],
+])("a comma before %s", (_, between) => {
+  const whole = JSON.stringify({ mcpServers: { "a/b": entry } });
+  expect(launchedEntry(`{"x": 1,${between}${whole.slice(1, -1)},${between}}`, pointer, id)).toEqual(view);
+});
+
+test("comments without an end, thousands of them", () => {
+  expect(launchedEntry(`{"mcpServers": ${'/* "'.repeat(50_000)}`, pointer, id)).toBeUndefined();
+});
+
 test("any string survives, whatever it looks like", () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: "binary" })), fc.string(), (args, value) => {

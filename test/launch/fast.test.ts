@@ -1,9 +1,19 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fastStart } from "../../src/launch/fast.ts";
 import { entryCommand, installLauncher, launcherProblem } from "../../src/launch/install.ts";
-import { stubText } from "../../src/launch/stub.ts";
+import { stubTexts } from "../../src/launch/stub.ts";
 import { execute, makeHome } from "../helpers/cli.ts";
 import { testContext } from "../helpers/context.ts";
 import { entryOf, migrated } from "../helpers/migrated.ts";
@@ -16,9 +26,9 @@ const place = { platform: "linux", version: "1.2.3", nodeFolder: "/n", splits: t
 const fastIn = (home: string) => ({ node: `${home}/bin/n0000`, snapshot: `${home}/bin/b0000` });
 
 test("a launcher whose first line has no room for it, or whose path is special, starts without", () => {
-  expect(stubText({ ...place, fast: fastIn("/home/user/.mcp-secrets") })).toMatch(FIRST_LINE);
-  for (const home of [`/${"x".repeat(60)}`, "/home/a b", "/home/a$b"]) {
-    expect(stubText({ ...place, fast: fastIn(home) })).toMatch(/^#!\/usr\/bin\/env -S .* PATH=\/n\S* node\n/);
+  expect(stubTexts({ ...place, fast: fastIn("/home/user/.mcp-secrets") })[0]).toMatch(FIRST_LINE);
+  for (const home of [`/${"x".repeat(60)}`, "/home/a b", "/home/a$b", "/home/a=b"]) {
+    expect(stubTexts({ ...place, fast: fastIn(home) })[0]).toMatch(/^#!\/usr\/bin\/env -S .* PATH=\/n\S* node\n/);
   }
 });
 
@@ -79,6 +89,39 @@ test.skipIf(!HAS_IT)("another build of Node gets files of its own, and one pair 
   }
   expect(seen.map(({ length }) => length)).toEqual([2, 4, 4]);
   expect(new Set(seen.flat()).size).toBe(6);
+});
+
+test.skipIf(!HAS_IT)("what is damaged does not start, which is seen and healed", async () => {
+  using user = testContext();
+  const { context } = user;
+  await installLauncher(context);
+  const { node = "", snapshot = "" } = fastStart(context) ?? {};
+  for (const [path, data, mode] of [
+    [node, "", 0o700],
+    [node, readFileSync(process.execPath), 0o600],
+    [snapshot, "", 0o600],
+    [snapshot, readFileSync(snapshot).subarray(0, 1_000_000), 0o600],
+  ] as const) {
+    // A name of its own: what stands there is a link to what other tests start.
+    rmSync(path);
+    writeFileSync(path, data, { mode });
+    expect(await launcherProblem(context)).toContain("does not start");
+    await installLauncher(context);
+    expect(await launcherProblem(context)).toBeUndefined();
+    expect(readFileSync(entryCommand(context).command, "utf8")).toMatch(FIRST_LINE);
+  }
+});
+
+test.skipIf(!HAS_IT)("a disk without room for it gets none of it", async () => {
+  using user = testContext();
+  const folder = join(user.folder, "dist");
+  cpSync(user.context.program.folder, folder, { recursive: true, filter: (path) => !/\/[nb][0-9a-z]{4}$/.test(path) });
+  const { files, program } = user.context;
+  const copyProgram = () => Promise.reject(Object.assign(new Error("no room"), { code: "ENOSPC" }));
+  const context = { ...user.context, files: { ...files, copyProgram }, program: { ...program, folder } };
+  await installLauncher(context);
+  expect(readdirSync(join(context.home, "bin")).toSorted()).toEqual(["mcp-secrets", "package.json"]);
+  expect(await launcherProblem(context)).toBeUndefined();
 });
 
 test.skipIf(!HAS_IT)("a program that cannot be made into a snapshot starts without", async () => {

@@ -74,6 +74,21 @@ test("what was left out is told by name", async () => {
   expect(stderr).not.toContain("hvs.canary");
 });
 
+test("a variable of the entry under a name of ours is left out and told", async () => {
+  using other = makeHome();
+  const env = { API_KEY: VALUE, MCPS_C: "/none", MCPS_MODE: "x" };
+  const entries = await migrated(other, { one: { command: "env", env } });
+  const one = entryOf(entries, "one");
+  const { stdout, stderr } = await execute(one.command, one.args, {
+    env: { ...other.env, ...one.env },
+    cwd: other.work,
+  });
+  expect(stdout).not.toContain("MCPS_");
+  for (const name of ["MCPS_C", "MCPS_MODE"]) {
+    expect(stderr).toContain(`[mcp-secrets] ${name} was not passed on: it is kept for us\n`);
+  }
+});
+
 test("a variable that is no UTF-8 is left out and told, not changed", async () => {
   const latin1 = 'NAME=$(printf "M\\374ller") exec "$0" "$@"';
   const env = { ...home.env, ...entry.env };

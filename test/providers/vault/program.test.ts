@@ -354,8 +354,7 @@ describe("a launch", () => {
       nodeArgs: ["--require", preload],
     });
     expect(local.stderr).toContain("launcher.cjs");
-    for (const chunk of ["vault.cjs", "settings.cjs", "keeper.cjs", "cli.cjs"])
-      expect(local.stderr).not.toContain(chunk);
+    for (const chunk of ["vault.cjs", "aws.cjs", "cli.cjs"]) expect(local.stderr).not.toContain(chunk);
   });
 });
 

@@ -3,6 +3,7 @@ import { stoppedGrowing } from "../../../src/core/lease.ts";
 import type { LaunchScope, Lease, Provider } from "../../../src/core/provider.ts";
 import { parseRef } from "../../../src/core/ref.ts";
 import { auditEntries, type OpenBao, startOpenBao } from "../../servers/openbao.ts";
+import { json, startFake } from "../../servers/fake-vault.ts";
 import { type Postgres, startPostgres } from "../../servers/postgres.ts";
 import { logsIn, query } from "../../servers/postgres-client.ts";
 import { connectDatabase, leasesOf, makeRole, tokensOf } from "./database.ts";
@@ -339,5 +340,47 @@ describe("other engines", () => {
       [certificate?.lease, otp?.lease].filter((lease) => lease !== undefined),
       request(),
     );
+  });
+
+  // Real engines of a real OpenBao; what they would give orders to is played by its API.
+  test("rabbitmq and kubernetes give credentials with a lease, which are gone with it", async () => {
+    await using broker = await startFake((_, response) => json(response, 200, {}));
+    const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const [iat, exp] = [0, 600].map((seconds) => Math.floor(Date.now() / 1000) + seconds);
+    const jwt = `${part({ alg: "RS256" })}.${part({ iat, exp })}.${part("signed")}`;
+    await using cluster = await startFake((_, response) => json(response, 201, { status: { token: jwt } }));
+    await bao.call("POST", "sys/mounts/rabbitmq", { type: "rabbitmq" });
+    const connection = { connection_uri: broker.address, username: "admin", password: "admin" };
+    await bao.call("POST", "rabbitmq/config/connection", { ...connection, verify_connection: false });
+    const vhosts = JSON.stringify({ "/": { configure: "", write: ".*", read: ".*" } });
+    await bao.call("POST", "rabbitmq/roles/queue", { vhosts });
+    await bao.call("POST", "sys/mounts/kubernetes", { type: "kubernetes" });
+    const host = { kubernetes_host: cluster.address, disable_local_ca_jwt: true };
+    await bao.call("POST", "kubernetes/config", { ...host, service_account_jwt: "of.the.broker" });
+    const role = { allowed_kubernetes_namespaces: ["default"], service_account_name: "mcp" };
+    await bao.call("POST", "kubernetes/roles/mcp", role);
+    const mounts = {
+      mq: { type: "engine", path: "rabbitmq/creds" },
+      k8s: { type: "engine", path: "kubernetes/creds", parameters: { kubernetes_namespace: "default" } },
+    };
+    const { scope } = await scopeOf(await rootStore(bao, { mounts }).open());
+    const refs = ["mq/queue#username", "mq/queue#password", "k8s/mcp#service_account_token"];
+    const got = await scope.resolve(
+      refs.map((ref) => parseRef(`mcp-secret://team/${ref}`)),
+      request(),
+    );
+    const [user, password, token] = got.map(({ value }) => value.expose());
+    expect(token).toBe(jwt);
+    const made = broker.seen.find(({ method, path }) => method === "PUT" && path === `/api/users/${user}`);
+    expect(JSON.parse(made?.body ?? "{}").password).toBe(password);
+    const leases = [...new Map(got.map(({ lease }) => [lease?.id, lease])).values()].filter(
+      (lease) => lease !== undefined,
+    );
+    expect(leases.map(({ id }) => id.split("/").slice(0, 3).join("/"))).toEqual([
+      "rabbitmq/creds/queue",
+      "kubernetes/creds/mcp",
+    ]);
+    expect(await scope.end(leases, request())).toMatchObject({ leases: [] });
+    expect(broker.seen.at(-1)).toMatchObject({ method: "DELETE", path: `/api/users/${user}` });
   });
 });
