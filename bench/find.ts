@@ -1,6 +1,6 @@
 import type { Entry } from "../src/clients/document.ts";
 import { jsonc } from "../src/clients/jsonc.ts";
-import { detect } from "../src/detect/detect.ts";
+import { detectAll } from "../src/detect/detect.ts";
 import type { Case } from "./cases.ts";
 import type { Found } from "./score.ts";
 
@@ -10,9 +10,9 @@ export function findAll(cases: readonly Case[]): ReadonlyMap<string, readonly Fo
 }
 
 function findIn(bytes: Buffer): readonly Found[] {
-  return jsonc.parse(bytes, ["mcpServers"]).entries.flatMap((entry) => {
+  return detectAll(jsonc.parse(bytes, ["mcpServers"]).entries).flatMap(({ entry, findings }) => {
     const texts = textsOf(entry);
-    return detect(entry).map(({ pointer, start, end }) => {
+    return findings.map(({ pointer, start, end }) => {
       const text = texts.get(pointer) ?? "";
       return { pointer, text, span: text.slice(start, end) };
     });

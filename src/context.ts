@@ -8,8 +8,9 @@ import type { Owner, OwnerState } from "./core/owner.ts";
 import type { Thread, Threads } from "./core/threads.ts";
 import { createFiles } from "./io/files.ts";
 import { findHomes } from "./io/home.ts";
-import { createLock } from "./io/locks.ts";
+import { createLock, lockHolder } from "./io/locks.ts";
 import { ownerOf, parentProgram, realProcesses, startOfProcess, stateOf } from "./io/owner.ts";
+import { probeProgram } from "./io/program-file.ts";
 import type { Answer } from "./io/programs.ts";
 import { replacer } from "./io/replace.ts";
 import { type Terminal, realTerminal } from "./io/terminal.ts";
@@ -39,10 +40,12 @@ export interface Context {
   };
   /** The program that started us, where the system tells it. */
   readonly parentProgram: () => string | undefined;
+  /** What a path holds that is to be run: a program, something else, or nothing. */
+  readonly probe: (path: string) => "program" | "other" | undefined;
   /** When a running process started, as the system counts; empty where it does not tell; undefined where none runs. */
   readonly startOf: (pid: number) => string | undefined;
-  /** This process, for a claim that others may see. */
-  readonly owner: () => Owner;
+  /** This process, or the one of that number, for a claim that others may see. */
+  readonly owner: (pid?: number) => Owner;
   readonly stateOf: (owner: Owner) => OwnerState;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -52,15 +55,22 @@ export interface Context {
   readonly random: () => string;
   readonly files: Files;
   readonly lock: Lock;
+  /** Who holds the lock of a path; undefined where nobody that lives does. */
+  readonly lockHolder: (path: string) => Owner | undefined;
   readonly threads: Threads;
   readonly terminal: Terminal;
   /** Runs a program without a shell for its answer; `timeout` in milliseconds. */
   readonly run: (command: string, args: readonly string[], timeout: number, env?: Environment) => Promise<Answer>;
-  /** As `run`, in just that environment, with `input` on its stdin. */
+  /** As `run`, in just that environment, with `input` on its stdin; it ends with us. `started` is told of it before. */
   readonly converse: (
     command: string,
     args: readonly string[],
-    options: { readonly input: string; readonly timeout: number; readonly env: Environment },
+    options: {
+      readonly input: string;
+      readonly timeout: number;
+      readonly env: Environment;
+      readonly started?: (pid: number) => Promise<void>;
+    },
   ) => Promise<Answer>;
   readonly http: Http;
 }
@@ -88,14 +98,16 @@ export function realContext(terminal = realTerminal()): Context {
       replaces: replacer(() => {}) !== undefined,
     },
     parentProgram,
+    probe: probeProgram,
     startOf: startOfProcess,
-    owner: () => ownerOf(process.pid, Date.now(), realProcesses(Date.now)),
+    owner: (pid = process.pid) => ownerOf(pid, Date.now(), realProcesses(Date.now)),
     stateOf: (owner) => stateOf(owner, realProcesses(Date.now)),
     now: Date.now,
     sleep: (time) => new Promise((resolve) => setTimeout(resolve, time)),
     random,
     files: createFiles({ platform: process.platform, random }),
     lock: createLock({ pid: process.pid, now: Date.now, random }),
+    lockHolder: (path) => lockHolder(path, realProcesses(Date.now)),
     threads: threadsOf(join(__dirname, "thread.cjs")),
     terminal,
     run: async (command, args, timeout, programEnv) => {

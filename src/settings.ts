@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { readJsonc, readTail } from "./clients/jsonc-tree.ts";
-import type { Node, ObjectNode } from "./clients/tree.ts";
+import type { Node, ObjectNode, StringNode } from "./clients/tree.ts";
 import type { Files } from "./core/files.ts";
 import type { ProviderName } from "./core/provider.ts";
 import { isStoreName } from "./core/ref.ts";
@@ -54,7 +54,7 @@ export function readMember(place: Place, name: string): unknown {
 
 /** The text of `config.jsonc` with one more store. @throws UserError usage where the name is taken */
 export function withStore(place: Place, name: string, settings: Readonly<Record<string, unknown>>): string {
-  const text = textOf(place);
+  const text = contentOf(place);
   const root = rootOf(text);
   const stores = root.members.get("stores")?.value;
   if (stores === undefined) return insert(text, root, "stores", { [name]: settings });
@@ -67,11 +67,50 @@ export function withStore(place: Place, name: string, settings: Readonly<Record<
 
 /** The text of `config.jsonc` with another default. */
 export function withDefault(place: Place, name: string): string {
-  const text = textOf(place);
+  const text = contentOf(place);
   const root = rootOf(text);
   const chosen = root.members.get("defaultStore")?.value;
   if (chosen === undefined) return insert(text, root, "defaultStore", name);
   return `${text.slice(0, chosen.start)}${JSON.stringify(name)}${text.slice(chosen.end)}`;
+}
+
+/**
+ * The bytes of `config.jsonc` before and after each text below one of its members, names included, was led through
+ * `change`; every other byte stays. undefined where nothing changes.
+ * @throws UserError config-invalid
+ */
+export function withTexts(
+  place: Place,
+  name: string,
+  change: (text: string) => string,
+): { readonly before: Buffer; readonly after: Buffer } | undefined {
+  const before = place.files.readIfExists(pathOf(place));
+  const member = before === undefined ? undefined : parse(before).members.get(name)?.value;
+  if (before === undefined || member === undefined) return undefined;
+  const text = before.toString("utf8");
+  let after = "";
+  let done = 0;
+  for (const { start, end, value } of textsOf(member)) {
+    const changed = change(value);
+    if (changed === value) continue;
+    after += text.slice(done, start) + JSON.stringify(changed);
+    done = end;
+  }
+  return done === 0 ? undefined : { before, after: Buffer.from(after + text.slice(done)) };
+}
+
+/** In the order of the file. */
+function textsOf(node: Node): StringNode[] {
+  switch (node.type) {
+    case "string":
+      return [node];
+    case "literal":
+      return [];
+    case "array":
+      return node.items.flatMap(textsOf);
+    case "object":
+      return [...node.members.values()].flatMap(({ key, value }) => [key, ...textsOf(value)]);
+  }
 }
 
 export function pathOf({ home }: Pick<Place, "home">): string {
@@ -118,7 +157,7 @@ function valueOf(node: Node): unknown {
   }
 }
 
-function textOf(place: Place): string {
+function contentOf(place: Place): string {
   return place.files.readIfExists(pathOf(place))?.toString("utf8") ?? "{}\n";
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { createFiles } from "../src/io/files.ts";
-import { readSettings, withDefault, withStore } from "../src/settings.ts";
+import { readSettings, withDefault, withStore, withTexts } from "../src/settings.ts";
 
 function place(text?: string) {
   const home = mkdtempSync(join(tmpdir(), "settings-"));
@@ -60,4 +60,17 @@ test("a store is added and a default chosen with every other byte as it was", ()
     expect(readSettings(place(again)).defaultStore).toBe("local");
     expect(() => withStore(place(chosen), "team", {})).toThrow("there is a store team already");
   }
+});
+
+test("texts of one member are changed, names included, and every other byte stays", () => {
+  const text = `\uFEFF{ // b\r\n  "a": "old",\r\n "r" : {"o\\u006cd":\t[ "old", 1e1, {"x":"bold"}, ] /* old */ , "y": "old"},}`;
+  const change = (each: string) => (each === "old" ? 'n"w' : each);
+  const edited = withTexts(place(text), "r", change);
+  expect(edited?.before.toString()).toBe(text);
+  expect(edited?.after.toString()).toBe(
+    text.replace('"o\\u006cd"', '"n\\"w"').replace('[ "old"', '[ "n\\"w"').replace('"y": "old"', '"y": "n\\"w"'),
+  );
+  expect(withTexts(place(text), "s", change)).toBeUndefined();
+  expect(withTexts(place(text), "r", (each) => each)).toBeUndefined();
+  expect(withTexts(place(), "r", change)).toBeUndefined();
 });

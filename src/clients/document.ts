@@ -6,8 +6,8 @@
 export interface TextAt {
   readonly pointer: string;
   readonly text: string;
-  /** True for a number, `true` or `false` where a string belongs: as a client hands it on. It is no secret, and stays. */
-  readonly literal?: true;
+  /** For a number, `true` or `false` where a string belongs: its spelling. `text` is then what a client hands on. */
+  readonly literal?: string;
 }
 
 export interface NamedText extends TextAt {
@@ -42,13 +42,17 @@ export interface ConfigDocument {
 }
 
 export type Edit =
-  /** Puts `text` in place of a part of the string at `pointer`. */
+  /**
+   * Puts `text` in place of a part of the string at `pointer`; in place of all of a number, which becomes a string. With
+   * `literal` the string becomes the number that `text` spells.
+   */
   | {
       readonly type: "replace";
       readonly pointer: string;
       readonly start: number;
       readonly end: number;
       readonly text: string;
+      readonly literal?: true;
     }
   /** Puts strings before the first item of the array at `pointer`; makes the array where there is none. */
   | { readonly type: "prepend"; readonly pointer: string; readonly items: readonly string[] }

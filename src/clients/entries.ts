@@ -84,5 +84,5 @@ function mapOf(part: Part, name: string): readonly NamedText[] {
 function textAt(node: Node, pointer: string): TextAt | undefined {
   if (node.type === "string") return { pointer, text: node.value };
   if (node.type !== "literal" || node.raw === "null") return undefined;
-  return { pointer, text: String(JSON.parse(node.raw)), literal: true };
+  return { pointer, text: String(JSON.parse(node.raw)), literal: node.raw };
 }

@@ -5,7 +5,7 @@ import type { Node } from "./tree.ts";
 /** A value without its place in a file. A literal keeps its spelling, so that `1.0` is not `1`. */
 type Value =
   | { text: string }
-  | { readonly raw: string }
+  | { raw: string }
   | { readonly items: Value[] }
   | { readonly members: Map<string, Value> };
 
@@ -41,12 +41,17 @@ export function changedOnly(before: Node, after: Node, edits: readonly Edit[]): 
 function replaceAll(found: readonly { edit: Edit; value: Value | undefined }[]): void {
   const ofText = new Map<{ text: string }, Replace[]>();
   for (const { edit, value } of found) {
-    if (edit.type !== "replace" || value === undefined || !("text" in value)) continue;
+    if (edit.type !== "replace" || value === undefined) continue;
+    if ("raw" in value) value.raw = JSON.stringify(edit.text);
+    if (!("text" in value)) continue;
     const list = ofText.get(value) ?? [];
     list.push(edit);
     ofText.set(value, list);
   }
-  for (const [value, list] of ofText) value.text = replaced(value.text, list);
+  for (const [value, list] of ofText) {
+    if (list[0]?.literal === true) Object.assign(value, { raw: list[0].text });
+    else value.text = replaced(value.text, list);
+  }
 }
 
 function replaced(text: string, list: readonly Replace[]): string {
@@ -99,10 +104,16 @@ function makeValue(node: Node, values: Map<Node, Value>): Value {
 }
 
 function same(a: Value, b: Value): boolean {
+  if ("raw" in a) return a.raw === spelled(b);
   if ("text" in a) return "text" in b && a.text === b.text;
-  if ("raw" in a) return "raw" in b && a.raw === b.raw;
   if ("items" in a) return "items" in b && sameAll(a.items, b.items);
   return "members" in b && sameNames(a.members, b.members) && sameAll([...a.members.values()], [...b.members.values()]);
+}
+
+/** A number that an edit made a string of has the spelling of that string. */
+function spelled(value: Value): string | undefined {
+  if ("raw" in value) return value.raw;
+  return "text" in value ? JSON.stringify(value.text) : undefined;
 }
 
 function sameNames(a: Map<string, Value>, b: Map<string, Value>): boolean {

@@ -2,7 +2,7 @@ import type { Edit } from "./document.ts";
 import { readTail } from "./jsonc-tree.ts";
 import type { JsoncTree } from "./jsonc-tree.ts";
 import { nodeAt, pointerTokens } from "./tree.ts";
-import type { ArrayNode, Member, Node, ObjectNode, StringNode } from "./tree.ts";
+import type { ArrayNode, LiteralNode, Member, Node, ObjectNode, StringNode } from "./tree.ts";
 
 /** `text` in place of a range of the file's text; UTF-16 offsets, end exclusive. */
 export interface Splice {
@@ -18,7 +18,7 @@ type NewValue = string | { readonly items: string[] } | { readonly members: Map<
 
 /** What the edits ask of each node of the file. */
 interface Wanted {
-  readonly replaces: Map<StringNode, Replace[]>;
+  readonly replaces: Map<StringNode | LiteralNode, Replace[]>;
   readonly items: Map<ArrayNode, string[]>;
   readonly members: Map<ObjectNode, Map<string, NewValue>>;
 }
@@ -55,7 +55,7 @@ function gather(tree: JsoncTree, edits: readonly Edit[]): Wanted {
   for (const edit of edits) {
     const node = nodeAt(tree.root, edit.pointer);
     if (edit.type === "replace") {
-      if (node?.type !== "string") throw missing(edit);
+      if (node?.type !== "string" && node?.type !== "literal") throw missing(edit);
       listIn(wanted.replaces, node).push(edit);
     } else if (edit.type === "prepend") {
       const items = node === undefined ? newItems(tree.root, wanted, edit) : itemsIn(wanted, edit, node);
@@ -117,7 +117,10 @@ function parentOf(root: Node, wanted: Wanted, edit: Edit): { members: Map<string
 }
 
 /** Escapes outside the replaced ranges stay as they are spelled. */
-function replaceIn(text: string, node: StringNode, replaces: readonly Replace[]): Splice[] {
+function replaceIn(text: string, node: StringNode | LiteralNode, replaces: readonly Replace[]): Splice[] {
+  const [first] = replaces;
+  if (first === undefined) return [];
+  if (node.type === "literal" || first.literal === true) return [replaceAll(node, first, replaces.length)];
   const offsets = rawOffsets(text, node);
   return replaces.map((edit) => {
     const start = offsets[edit.start];
@@ -125,6 +128,21 @@ function replaceIn(text: string, node: StringNode, replaces: readonly Replace[])
     if (start === undefined || end === undefined || start > end) throw missing(edit);
     return { start, end, text: JSON.stringify(edit.text).slice(1, -1) };
   });
+}
+
+/** A number becomes a string, or the other way round. */
+function replaceAll(node: StringNode | LiteralNode, edit: Replace, count: number): Splice {
+  const [length, fits] =
+    node.type === "literal"
+      ? [node.raw.length, edit.literal === undefined && isNumber(node.raw)]
+      : [node.value.length, isNumber(edit.text)];
+  if (!fits || count > 1 || edit.start !== 0 || edit.end !== length) throw missing(edit);
+  return { start: node.start, end: node.end, text: edit.literal === true ? edit.text : JSON.stringify(edit.text) };
+}
+
+/** As JSON spells it. */
+function isNumber(text: string): boolean {
+  return /^-?\d[\d.eE+-]*$/.test(text);
 }
 
 /** For each offset in the decoded string, its end included, the offset in the text of the file. */

@@ -20,7 +20,8 @@ import { storeSecrets } from "../migrate/store.ts";
 import { type Exposure, type MarkPlace, markExposed, markKey, moveMarks } from "../rotate/marks.ts";
 import { confirm } from "./confirm.ts";
 import { type Gathered, gather, type Selection } from "./gather.ts";
-import { copiesLeft, plannedCopies, tellKept, tellMoved, tellOld } from "./moved.ts";
+import { finishRotations, mayHaveMovedRotations, movesTogether } from "./move-rotation.ts";
+import { copiesLeft, plannedBytes, plannedCopies, tellKept, tellMoved, tellOld } from "./moved.ts";
 import type { OldCopy } from "./old-copies.ts";
 import { copyMoves, giveWord, type MoveOptions, type Moves, prepareMoves, takeWordBack } from "./move.ts";
 import { offerSample } from "./sample.ts";
@@ -55,7 +56,7 @@ export async function runMigrate(context: Context, options: MigrateOptions): Pro
     if (nothingFound(prepared, options) && context.terminal.inIsTty) return offerSample(context, runMigrate);
     if (attempt === 1 && options.json !== true) show(context, prepared);
     const work = prepared.plan.configs.some(({ edits }) => edits.length > 0);
-    if (!work && options.dryRun !== true) await settle(context);
+    if (!work && options.dryRun !== true) await settle(context, prepared);
     if (!work || options.dryRun === true)
       return finish(context, options, reportsOf(prepared.plan, prepared, "planned"), prepared.copies);
     if (attempt === 1) {
@@ -83,12 +84,17 @@ async function prepare(context: Context, options: MigrateOptions): Promise<Prepa
   const provider = await openStore(context, name);
   const wanted = gathered.configs.some(({ input }) => input.entries.some(({ findings }) => findings.length > 0));
   const inputs = gathered.configs.map(({ input }) => input);
-  const moves = await prepareMoves(context, options, inputs, name);
-  const known = wanted ? [...((await provider.readAll?.()) ?? []), ...knownAfter(moves.relocations)] : [];
+  const known = wanted ? ((await provider.readAll?.()) ?? []) : [];
   const launcher = entryCommand(context);
-  const plan = makePlan(inputs, known, { store: name, launcher, folder: provider.folder });
-  const whole = withMoves(plan, inputs, moves);
-  return { ...gathered, provider, moves, plan: whole, copies: plannedCopies(context, whole.configs, gathered.configs) };
+  const planFor = (moves: Moves) => {
+    const all = wanted ? [...known, ...knownAfter(moves.relocations)] : [];
+    return withMoves(makePlan(inputs, all, { store: name, launcher, folder: provider.folder }), inputs, moves);
+  };
+  const wished = await prepareMoves(context, options, inputs, name);
+  const bytes = () => plannedBytes(context, planFor(wished).configs, gathered.configs);
+  const moves = movesTogether(context, wished, bytes);
+  const plan = planFor(moves);
+  return { ...gathered, provider, moves, plan, copies: plannedCopies(context, plan.configs, gathered.configs) };
 }
 
 function show(context: Context, { plan, configs, failures, copies }: Prepared): void {
@@ -120,14 +126,16 @@ function referencesOf({ command, args, env }: PlannedEntry): string[] {
 }
 
 /** Where there is nothing to do, what an earlier run left is still to be finished, and what it installed to work. */
-async function settle(context: Context): Promise<void> {
+async function settle(context: Context, { moves }: Prepared): Promise<void> {
   const { files, home } = context;
   const journal = new Journal(files, home);
   const isInstalled = files.look(join(home, "bin")) !== undefined;
   const isBroken = isInstalled && (await launcherProblem(context)) !== undefined;
-  if (!isBroken && !isUnsettled(files, journal)) return;
+  const isLeft = isUnsettled(files, journal) || mayHaveMovedRotations(context, journal.list());
+  if (!isBroken && !isLeft) return;
   await context.lock(lockPath(context), async () => {
     await settleJournal(files, journal);
+    await finishRotations(context, journal.list(), moves.ports);
     if (isBroken) await installLauncher(context);
   });
 }
@@ -151,6 +159,7 @@ async function write(context: Context, prepared: Prepared): Promise<readonly Con
     for (const report of reportsOf(prepared.plan, prepared, "planned")) {
       done.push(await writeOne(context, { journal, seal }, prepared, report));
     }
+    await finishRotations(context, journal.list(), prepared.moves.ports);
     return done;
   });
   return lookAgain(context, prepared, reports);

@@ -8,8 +8,9 @@ import { copySecrets } from "../migrate/copy.ts";
 import { Journal, originsOf } from "../migrate/journal.ts";
 import { heldRefs, type Leaves, type Moving, secretOf } from "../migrate/move.ts";
 import type { PlanInput, PlannedEntry } from "../migrate/plan.ts";
-import { planRelocations, type Relocation, type RelocationPorts } from "../migrate/relocate.ts";
+import { planRelocations, type RelocationPorts } from "../migrate/relocate.ts";
 import { openStore } from "../stores.ts";
+import { carryRotations, type JudgedMoves, judgeMoves } from "./move-rotation.ts";
 
 /** What `migrate` does with secrets that are stored already, in another store than the one chosen. */
 
@@ -19,8 +20,7 @@ export interface MoveOptions {
   readonly from?: readonly string[];
 }
 
-export interface Moves extends Moving {
-  readonly relocations: readonly Relocation[];
+export interface Moves extends Moving, JudgedMoves {
   readonly ports: RelocationPorts;
 }
 
@@ -41,7 +41,8 @@ export async function prepareMoves(
   const leaves = await leavingStores(options, ports);
   const held = heldRefs(inputs, leaves);
   const nothing = { relocations: [], destinations: new Map() };
-  return { leaves, ports, ...(held.length === 0 ? nothing : await planRelocations(held, ports)) };
+  const plan = held.length === 0 ? nothing : await planRelocations(held, ports);
+  return { leaves, ports, ...(await judgeMoves(context, plan, ports)) };
 }
 
 async function leavingStores({ store, from }: MoveOptions, ports: RelocationPorts): Promise<Leaves> {
@@ -75,9 +76,10 @@ function portsOf(context: Context, store: string): RelocationPorts {
   };
 }
 
-/** Copies what the plan moves. Sources stay. @throws UserError config-changed, or as the stores do */
-export async function copyMoves(context: Context, { relocations, ports }: Moves): Promise<void> {
+/** Copies what the plan moves, and from then on rotates none of both. Sources stay. @throws UserError config-changed, or as the stores do */
+export async function copyMoves(context: Context, { relocations, rotated, ports }: Moves): Promise<void> {
   const copied = await copySecrets(relocations, ports);
+  await carryRotations(context, rotated, ports);
   if (copied.length === 0) return;
   appendAudit(context, { event: "stored", outcome: "ok", refs: copied.map(({ to }) => formatRef(to)) });
 }

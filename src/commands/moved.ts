@@ -20,12 +20,20 @@ export function plannedCopies(
   configs: readonly ReadConfig[],
 ): readonly OldCopy[] {
   const secrets = secretsOf(plans);
-  if (secrets.length === 0) return [];
+  return secrets.length === 0 ? [] : oldCopies(context, secrets, plannedBytes(context, plans, configs));
+}
+
+/** What the configs will hold, by their paths, links followed. */
+export function plannedBytes(
+  { files }: Context,
+  plans: readonly ConfigPlan[],
+  configs: readonly ReadConfig[],
+): ReadonlyMap<string, Buffer> {
   const rewritten = plans.flatMap(({ path, edits }): [string, Buffer][] => {
     const read = configs.find(({ place }) => place.path === path);
-    return read === undefined ? [] : [[context.files.realpath(path), read.place.row.format.edit(read.bytes, edits)]];
+    return read === undefined ? [] : [[files.realpath(path), read.place.row.format.edit(read.bytes, edits)]];
   });
-  return oldCopies(context, secrets, new Map(rewritten));
+  return new Map(rewritten);
 }
 
 /** The old copies of what has moved. */

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { Context } from "../context.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { configState, writeDue } from "../rotate/due.ts";
@@ -7,6 +6,7 @@ import { showPlan } from "./rotate-plan.ts";
 import { jobOf, nextWork, readStandings, type Standing, workOf } from "./rotate-standing.ts";
 import { workOn } from "./rotate-work.ts";
 import { openWorld, type World } from "./rotation.ts";
+import { heldTooLong, underRotationLock } from "./rotation-lock.ts";
 
 export interface DueOptions {
   readonly dryRun?: boolean;
@@ -16,18 +16,15 @@ export interface DueOptions {
 /** What did not work is looked at again by a launch after that, in milliseconds. */
 const RETRY = 600_000;
 
-/** One run at a time on this machine; several machines meet in the journal of each secret. */
-export function rotationLock({ home }: Context): string {
-  return join(home, "rotation", "rotate.lock");
-}
-
 /** `rotate --due`, for cron, systemd and launches: asks nobody, and says nothing where nothing was done. */
 export async function rotateDue(context: Context, options: DueOptions): Promise<number> {
   if (options.dryRun === true) return planDue(context, options);
   try {
-    return await context.lock(rotationLock(context), () => workOnDue(context, options), 0);
+    return await underRotationLock(context, () => workOnDue(context, options), 0);
   } catch (error) {
     if (!(error instanceof UserError) || error.code !== "locked") throw error;
+    const hangs = heldTooLong(context);
+    if (hangs !== undefined) throw hangs;
     if (context.terminal.errIsTty) context.terminal.err("[mcp-secrets] another run is at work\n");
     return EXIT.ok;
   }

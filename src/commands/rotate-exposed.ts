@@ -2,11 +2,10 @@ import { formatTable } from "../core/table.ts";
 import { EXIT } from "../errors.ts";
 import { type RotatedSecret, wholeName } from "../rotate/settings.ts";
 import { type Exposed, readExposed, riskText } from "./exposures.ts";
-import { rotationLock } from "./rotate-due.ts";
 import { guideText } from "./rotate-human.ts";
 import { HUMAN } from "./rotate-one.ts";
 import { jobOf, readStandings } from "./rotate-standing.ts";
-import { workOn } from "./rotate-work.ts";
+import { locked, type Telling, workOn } from "./rotate-work.ts";
 import { rotatedSecret, type World } from "./rotation.ts";
 
 export interface ExposedOptions {
@@ -15,21 +14,18 @@ export interface ExposedOptions {
   readonly guide?: boolean;
 }
 
-/** Milliseconds that a person waits for a run that is under way. */
-const PATIENCE = 60_000;
-
 /**
  * `rotate --exposed`: rotates what was in plaintext, the worst first, where a target can; for the rest it tells what a
  * person does. Ends with 1 while anything is left.
  */
 export async function rotateExposed(world: World, options: ExposedOptions): Promise<number> {
-  const { context } = world;
   const exposed = (await readExposed(world)).filter(({ state }) => state === "exposed");
   const secrets = secretsOf(world, exposed);
   if (options.guide === true) return guide(world, secrets);
   if (options.dryRun === true || exposed.length === 0) return list(world, exposed, options.json === true);
   const automatic = secrets.filter(({ target }) => target !== HUMAN);
-  const exit = await context.lock(rotationLock(context), () => rotateAll(world, automatic, options), PATIENCE);
+  const telling = { json: options.json === true, quiet: false };
+  const exit = await locked(world, automatic, telling, () => rotateAll(world, automatic, telling));
   // What a person does, and what a rotation left: beside those that failed, which are told already.
   const left = (await readExposed(world)).filter(
     (one) => one.state === "exposed" && (exit === EXIT.ok || isLeft(world, one)),
@@ -43,10 +39,10 @@ function isLeft(world: World, { ref, ending }: Exposed): boolean {
   return ending === "turn" || rotatedSecret(world, ref).target === HUMAN;
 }
 
-async function rotateAll(world: World, secrets: readonly RotatedSecret[], { json }: ExposedOptions): Promise<number> {
+async function rotateAll(world: World, secrets: readonly RotatedSecret[], telling: Telling): Promise<number> {
   if (secrets.length === 0) return EXIT.ok;
   const jobs = (await readStandings(world, secrets)).map(jobOf);
-  return workOn(world, jobs, { json: json === true, quiet: false });
+  return workOn(world, jobs, telling);
 }
 
 /** Each secret once, in the order of its worst field. */

@@ -49,7 +49,7 @@ export interface Report {
 export async function rotateOne(world: World, job: Job): Promise<Report> {
   const { secret, error } = job;
   const about = { reference: wholeName(secret.ref), target: secret.target, damaged: job.phase === "damaged" };
-  if (error !== undefined) return { ...about, outcome: { type: "failed", error }, restart: [], news: true };
+  if (error !== undefined) return { ...failedReport(secret, error), ...about };
   try {
     const target = await openTarget(world, secret);
     const outcome = await engine(world, job, target);
@@ -65,6 +65,12 @@ export async function rotateOne(world: World, job: Job): Promise<Report> {
     audit(world, secret, { event: "rotated", outcome: "failed", code: failure.code });
     return { ...about, outcome: { type: "failed", error: failure }, restart: [], news: true };
   }
+}
+
+/** Nothing was begun. */
+export function failedReport({ ref, target }: RotatedSecret, error: UserError): Report {
+  const outcome = { type: "failed", error } as const;
+  return { reference: wholeName(ref), target, outcome, restart: [], news: true, damaged: false };
 }
 
 async function engine(world: World, { secret, work, given, word }: Job, target: Target): Promise<Outcome> {

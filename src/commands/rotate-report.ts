@@ -162,6 +162,8 @@ function failureText(why: Failure): string {
       return "the new value was not let in; the old one is current";
     case "lacking":
       return `the new value lacks rights: ${why.missing.join(", ")}; the old one is current`;
+    case "incomplete":
+      return `the new value lacks fields of the secret: ${why.missing.join(", ")}; the old one is current`;
     case "superseded":
       return "another value was stored meanwhile, and works";
   }

@@ -53,7 +53,9 @@ async function journalled(world: World, secret: RotatedSecret): Promise<Standing
   const summary = await provider.describe?.(secret.ref.path);
   if (summary === undefined && provider.describe !== undefined) return missing(world, secret, status);
   if (summary === undefined) return { secret, status };
-  return { secret, status, madeAt: summary.updatedAt, version: summary.version };
+  // A secret that was moved to another store is as old as it was.
+  const madeAt = status.made?.version === summary.version ? status.made.at : summary.updatedAt;
+  return { secret, status, madeAt, version: summary.version };
 }
 
 /**

@@ -6,13 +6,13 @@ import { clearMarks } from "../rotate/marks.ts";
 import { type RotatedSecret, wholeName } from "../rotate/settings.ts";
 import { readExposed } from "./exposures.ts";
 import { secretArgument } from "./reference.ts";
-import { rotateDue, rotationLock } from "./rotate-due.ts";
+import { rotateDue } from "./rotate-due.ts";
 import { rotateExposed } from "./rotate-exposed.ts";
 import { guideText } from "./rotate-human.ts";
 import { HUMAN, isPast } from "./rotate-one.ts";
 import { showPlan } from "./rotate-plan.ts";
 import { jobOf, readStandings, type Standing } from "./rotate-standing.ts";
-import { workOn } from "./rotate-work.ts";
+import { locked, rotateNamed, type Telling, workOn } from "./rotate-work.ts";
 import { openWorld, rotatedSecret, type World } from "./rotation.ts";
 
 export interface RotateOptions {
@@ -30,9 +30,6 @@ export interface RotateOptions {
   readonly settle?: boolean;
 }
 
-/** Milliseconds that a person waits for a run that is under way. */
-const PATIENCE = 60_000;
-
 /** `rotate [REF…]`. Returns the exit code. */
 export async function runRotate(context: Context, words: readonly string[], options: RotateOptions): Promise<number> {
   checkUsage(words, options);
@@ -43,13 +40,18 @@ export async function runRotate(context: Context, words: readonly string[], opti
   const names = new Map(words.map((word) => [wholeName(wholeSecret(word)), wholeSecret(word)]));
   const secrets = [...names.values()].map((ref) => rotatedSecret(world, ref));
   if (options.retired === true) {
-    return context.lock(rotationLock(context), () => retire(world, secrets, options), PATIENCE);
+    return locked(world, secrets, tellingOf(options), () => retire(world, secrets, options));
   }
   if (options.guide === true) return guide(world, secrets);
   if (options.dryRun === true) {
     return showPlan(context, await readStandings(world, secrets), options.json === true);
   }
-  return context.lock(rotationLock(context), () => rotateNamed(world, secrets, options), PATIENCE);
+  const word = options.settle === true ? ({ word: "settle" } as const) : {};
+  return rotateNamed(world, secrets, tellingOf(options), word);
+}
+
+function tellingOf({ json }: RotateOptions): Telling {
+  return { json: json === true, quiet: false };
 }
 
 function checkUsage(words: readonly string[], options: RotateOptions): void {
@@ -79,20 +81,6 @@ function wholeSecret(text: string): SecretRef {
   throw new UserError("usage", "a secret is rotated with all its fields: leave the field out", {
     hint: `mcp-secrets rotate ${wholeName(ref)}`,
   });
-}
-
-async function rotateNamed(
-  world: World,
-  secrets: readonly RotatedSecret[],
-  { json, settle }: RotateOptions,
-): Promise<number> {
-  const jobs = (await readStandings(world, secrets)).map(jobOf);
-  const word = settle === true ? ({ word: "settle" } as const) : {};
-  return workOn(
-    world,
-    jobs.map((job) => ({ ...job, ...word })),
-    { json: json === true, quiet: false },
-  );
 }
 
 /** The person's word that what was exposed, or replaced by hand, is dead at its issuer. */

@@ -11,10 +11,17 @@ import { inParallel } from "../core/parallel.ts";
 import type { SecretRef } from "../core/ref.ts";
 import { UserError } from "../errors.ts";
 import { referencesIn } from "../rotate/references.ts";
+import { heldTooLong } from "./rotation-lock.ts";
 import { wholeName } from "../rotate/settings.ts";
 
 /** What was in plaintext and is not rotated, what was replaced and may still work, and rotations that do not go on. */
 export async function rotationChecks(context: Context): Promise<readonly Check[]> {
+  const hangs = heldTooLong(context);
+  const held = hangs === undefined ? [] : [problem("rotation", hangs.message, hangs.hint)];
+  return [...held, ...(await secretChecks(context, held.length > 0))];
+}
+
+async function secretChecks(context: Context, isHeld: boolean): Promise<readonly Check[]> {
   const world = openWorld(context);
   const exposed = await readExposed(world);
   const standings = await readStandings(world, world.settings.secrets);
@@ -22,7 +29,7 @@ export async function rotationChecks(context: Context): Promise<readonly Check[]
   const told = [...standings.flatMap((standing) => standingChecks(standing, context.now())), ...referred];
   const names = new Set(told.map(({ about }) => about));
   const checks = [...markChecks(exposed).filter(({ about }) => !names.has(about)), ...told];
-  if (checks.length > 0 || standings.length === 0) return checks;
+  if (checks.length > 0 || standings.length === 0 || isHeld) return checks;
   return [ok("rotation", `${standings.length} secrets, none overdue and none stuck`)];
 }
 

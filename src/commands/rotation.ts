@@ -67,6 +67,7 @@ export async function openTarget(world: World, secret: RotatedSecret): Promise<T
     readFile: (path) => readUserFile(context, path),
     converse: (program, args, { env, ...more }) =>
       context.converse(program, args, { ...more, env: { ...plainEnvironment(context), ...env } }),
+    probe: context.probe,
     native: secret.target === "native" ? provider.rotation?.(secret.ref.path, secret.settings) : undefined,
   });
 }

@@ -3,11 +3,13 @@ import { UserError } from "../errors.ts";
 /**
  * A reference: `mcp-secret://STORE/PATH#FIELD`, what a config holds in place of a secret.
  * `path` is one or more segments joined by `/`; `field` is absent where the text names none and then means `value`.
+ * `raw` is written `~raw` behind a field: in a URL the value is put in as it is spelled, and not percent-encoded.
  */
 export interface SecretRef {
   readonly store: string;
   readonly path: string;
   readonly field?: string;
+  readonly raw?: true;
 }
 
 /** A reference found inside a longer text: UTF-16 offsets, end exclusive. */
@@ -19,6 +21,8 @@ export interface FoundRef {
 
 export const SCHEME = "mcp-secret://";
 export const DEFAULT_FIELD = "value";
+
+const RAW = "~raw";
 
 const STORE = /^[a-z][a-z0-9-]*$/;
 const WORD = /^[A-Za-z0-9._~-]+$/;
@@ -39,9 +43,9 @@ export function parseRef(text: string): SecretRef {
   return ref;
 }
 
-/** The text of a reference; `parseRef(formatRef(ref))` equals `ref`. */
+/** The text of a reference; `parseRef(formatRef(ref))` equals `ref`, with the field written out where it is `raw`. */
 export function formatRef(ref: SecretRef): string {
-  const field = ref.field === undefined ? "" : `#${ref.field}`;
+  const field = ref.raw === true ? `#${fieldOf(ref)}${RAW}` : ref.field === undefined ? "" : `#${ref.field}`;
   return `${SCHEME}${ref.store}/${ref.path}${field}`;
 }
 
@@ -77,7 +81,13 @@ export function isStoreName(text: string): boolean {
   return STORE.test(text);
 }
 
-/** True for a path segment or a field name. */
+/** False where a store knows a secret under a name that no reference can be written with. */
+export function isWritable(ref: SecretRef): boolean {
+  const read = readBody(formatRef(ref).slice(SCHEME.length));
+  return read?.path === ref.path && read.field === ref.field;
+}
+
+/** True for a path segment. */
 export function isSegment(text: string): boolean {
   return WORD.test(text) && text !== "." && text !== "..";
 }
@@ -91,8 +101,10 @@ function readBody(body: string): SecretRef | undefined {
   const path = place.slice(slash + 1);
   if (!isStoreName(store) || !path.split("/").every(isSegment)) return undefined;
   if (hash < 0) return { store, path };
-  const field = body.slice(hash + 1);
-  return WORD.test(field) && isSegment(field) ? { store, path, field } : undefined;
+  const name = body.slice(hash + 1);
+  const raw = name.endsWith(RAW);
+  const field = raw ? name.slice(0, -RAW.length) : name;
+  return isSegment(field) ? { store, path, field, ...(raw && { raw }) } : undefined;
 }
 
 function printable(text: string): string {

@@ -1,9 +1,17 @@
 import type { Entry, TextAt } from "../clients/document.ts";
 import { argumentHits } from "./arguments.ts";
-import { SCHEME } from "../core/ref.ts";
+import { copiesIn, type Searched } from "./copies.ts";
 import type { Finding } from "./finding.ts";
 import type { Hit } from "./hit.ts";
+import { outsideReferences } from "./outside-references.ts";
 import { textHits, valueHits } from "./text.ts";
+
+/** The plaintext secrets of each entry of a config, and the copies of each of them in every one. */
+export function detectAll(entries: readonly Entry[]): readonly Searched[] {
+  const searched = entries.map((entry) => ({ entry, findings: detect(entry) }));
+  const copies = copiesIn(searched);
+  return searched.map(({ entry, findings }, index) => ({ entry, findings: [...findings, ...(copies[index] ?? [])] }));
+}
 
 /**
  * The plaintext secrets of an entry, its command among its arguments: told by where they stand first, then by the formats of vendors. References to
@@ -33,15 +41,7 @@ function at(
   { pointer, text, literal }: TextAt,
   hits: readonly Hit[],
 ): Finding[] {
-  if (literal === true) return [];
+  // A number is a secret as a whole or not at all.
+  if (literal !== undefined && hits.some(({ start, end }) => start !== 0 || end !== text.length)) return [];
   return outsideReferences(text, hits).map((hit) => ({ server, pointer, place, ...hit }));
-}
-
-/** Whatever a text looks like around or inside one of our references, the reference is no secret. */
-function outsideReferences(text: string, hits: readonly Hit[]): readonly Hit[] {
-  if (!text.includes(SCHEME)) return hits;
-  const references = [...text.matchAll(/mcp-secret:\/\/[A-Za-z0-9._~/#-]*/g)];
-  return hits.filter(({ start, end }) => {
-    return references.every(({ index, 0: { length } }) => end <= index || start >= index + length);
-  });
 }

@@ -60,7 +60,7 @@ const SWITCHES = new Set(
 
 /** Last words that hint at a credential without saying it. */
 const HINTS = new Set(
-  "key keys tokens secrets pat auth credential credentials creds session sessdata sessid phpsessid sig signature sec sk sks api otp pin seed salt hash license phrase".split(
+  "key keys tokens secrets pat auth authn authz authentication credential credentials creds session sessdata sessid phpsessid sig signature sec sk sks api otp pin seed salt hash license phrase".split(
     " ",
   ),
 );
@@ -88,6 +88,12 @@ export function describes(name: string): boolean {
   if (isPublicName(name)) return true;
   const last = wordsOf(name.slice(-200)).at(-1) ?? "";
   return ABOUT.has(last) || /^(?:hash|commit|digest|checksum|model|project|workspace|address|public|key)$/.test(last);
+}
+
+/** True where the name says that it is what somebody logs in with, or how. */
+export function namesAuth(name: string): boolean {
+  const last = wordsOf(name.slice(-200)).at(-1) ?? "";
+  return /^auth(?:n|z|entication)?$/.test(last) && !isPublicName(name);
 }
 
 /** The kind of a finding under a name. */

@@ -8,7 +8,7 @@ import { describes, isPublicName, meaningOf } from "./names.ts";
 import { pairPassword } from "./pairs.ts";
 import { isReference } from "./references.ts";
 import { urlHits } from "./urls.ts";
-import { looksMinted, namedSecret } from "./value.ts";
+import { looksMinted, namedSecret, schemeSecret } from "./value.ts";
 
 /** Longer texts are searched up to here only; a text that is a secret as a whole is found at any length. */
 const MOST_SEARCHED = 32_768;
@@ -38,7 +38,9 @@ export function textHits(text: string): Hit[] {
   const structured = structuredHits(text);
   if (structured.length > 0) return structured;
   const formatted = formatHits(text, undefined);
-  return formatted.length > 0 ? formatted : mintedHits(text, undefined);
+  if (formatted.length > 0) return formatted;
+  const credentials = schemeSecret(text);
+  return credentials === undefined ? mintedHits(text, undefined) : [credentials];
 }
 
 /** The secrets in `Name: value` or `Name=value`, one or several, where the name is one of a header that carries one. */

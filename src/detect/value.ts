@@ -1,5 +1,5 @@
 import { isRandom } from "./formats.ts";
-import { kindOf, meaningOf } from "./names.ts";
+import { isPublicName, kindOf, meaningOf, namesAuth } from "./names.ts";
 import type { NameMeaning } from "./names.ts";
 import { isPlaceholder } from "./placeholders.ts";
 import { isReference } from "./references.ts";
@@ -10,7 +10,10 @@ const PUBLISHABLE = /^(?:pk_(?:live|test)_|sb_publishable_|pk\.eyJ|phc_)\w/;
 
 /** `Bearer x`, `token x`: the word stays. */
 const SCHEME =
-  /^(?:bearer|basic|token|apikey|api-key|key|digest|negotiate|bot|jwt|splunk|oauth|sso-key)(?:[ \t]+|%20)(?=\S)/i;
+  /^(bearer|basic|token|apikey|api-key|key|digest|negotiate|bot|jwt|splunk|oauth|sso-key)(?:[ \t]+|%20)(?=\S)/i;
+
+/** Schemes that are no words of a sentence: what follows one is a credential under whatever name. RFC 7235, RFC 6750. */
+const CREDENTIALS_FOLLOW = /^(?:bearer|apikey|api-key|jwt|splunk|sso-key)$/i;
 
 /**
  * The secret that `value` is, told by the name above it; undefined where it is none. An authentication scheme in front,
@@ -19,11 +22,32 @@ const SCHEME =
 export function namedSecret(name: string, value: string): Hit | undefined {
   const { start, end, scheme } = core(value);
   const text = value.slice(start, end);
-  const meaning = meaningOf(name);
-  if (!isSecretAs(scheme && meaning === "none" ? "maybe" : meaning, text)) return undefined;
+  const meaning = withScheme(meaningOf(name), { name, scheme, text });
+  if (!isSecretAs(meaning, text) && !(namesAuth(name) && isShortSecret(text))) return undefined;
   const confidence = meaning === "password" || meaning === "token" ? "high" : "medium";
-  const kind = scheme ? "token" : kindOf(name);
+  const kind = scheme !== "" ? "token" : kindOf(name);
   return { start, end, kind, confidence, reason: `the name ${name} says so`, name, encoded: false };
+}
+
+/** The credentials behind an authentication scheme, in a text that stands under no name. */
+export function schemeSecret(value: string): Hit | undefined {
+  if (core(value).scheme === "") return undefined;
+  const found = namedSecret("", value);
+  return found && { ...found, reason: "it stands after an authentication scheme", name: "token" };
+}
+
+/** What an authentication scheme in front of a value tells beside its name. */
+function withScheme(meaning: NameMeaning, { name, scheme, text }: Record<"name" | "scheme" | "text", string>) {
+  if (scheme === "" || meaning === "password" || meaning === "token" || isPublicName(name)) return meaning;
+  // A word may follow `basic`; its credentials are base64.
+  const follows = /^basic$/i.test(scheme) ? /^[A-Za-z0-9+/]{8,}={0,2}$/ : /^\S+$/;
+  const certain = meaning === "maybe" || CREDENTIALS_FOLLOW.test(scheme) || /^basic$/i.test(scheme);
+  return certain && follows.test(text) ? "token" : "maybe";
+}
+
+/** A word for the method would stand here as well, but no method looks random. */
+function isShortSecret(text: string): boolean {
+  return looksRandom(text, 12) && !isReference(text) && !isPlaceholder(text) && !PUBLISHABLE.test(text);
 }
 
 /** True where a value under a name of this meaning is a secret. */
@@ -40,7 +64,7 @@ export function isSecretAs(meaning: NameMeaning, text: string): boolean {
 }
 
 /** The part of a value that is left without quotes, blanks and an authentication scheme. */
-function core(value: string): { start: number; end: number; scheme: boolean } {
+function core(value: string): { start: number; end: number; scheme: string } {
   let start = value.length - value.trimStart().length;
   let end = value.trimEnd().length;
   const quote = value.charAt(start);
@@ -49,7 +73,7 @@ function core(value: string): { start: number; end: number; scheme: boolean } {
     end -= 1;
   }
   const scheme = SCHEME.exec(value.slice(start, Math.min(end, start + 40)));
-  return scheme === null ? { start, end, scheme: false } : { start: start + scheme[0].length, end, scheme: true };
+  return { start: start + (scheme?.[0].length ?? 0), end, scheme: scheme?.[1] ?? "" };
 }
 
 /** What a machine made, or may have made. */
@@ -73,8 +97,8 @@ function isScrambled(part: string): boolean {
 }
 
 /** For a name that only hints: random characters that are no address, path or id. */
-export function looksRandom(text: string): boolean {
-  if (text.length < 16 || text.length > 4096 || /\s/.test(text) || isPath(text) || isAddress(text)) return false;
+export function looksRandom(text: string, least = 16): boolean {
+  if (text.length < least || text.length > 4096 || /\s/.test(text) || isPath(text) || isAddress(text)) return false;
   return isRandom(text);
 }
 

@@ -50,6 +50,12 @@ export async function withLock<T>(path: string, run: () => Promise<T>, options: 
   }
 }
 
+/** Who holds the lock of `path`, as far as it runs or nobody here can tell; undefined where it is free. */
+export function lockHolder(path: string, processes: Processes): Owner | undefined {
+  const holder = readHolding(path);
+  return holder === undefined || isDead(holder, processes) ? undefined : holder;
+}
+
 type Taking = LockOptions & { readonly processes: Processes };
 
 async function take(path: string, holding: Holding, options: Taking): Promise<void> {

@@ -6,7 +6,8 @@ export function refKey(ref: SecretRef): string {
 }
 
 /**
- * Every reference in the words and in the values of the variables, each once, in the order found.
+ * Every reference in the words and in the values of the variables, each once, in the order found; how it is put into
+ * its place is no matter of a store.
  * @throws UserError reference-invalid
  */
 export function launchRefs(words: readonly string[], env: Readonly<Record<string, string>>): SecretRef[] {
@@ -14,8 +15,12 @@ export function launchRefs(words: readonly string[], env: Readonly<Record<string
   for (const text of [...words, ...Object.values(env)]) {
     for (const { ref } of findRefs(text)) {
       const key = refKey(ref);
-      if (!found.has(key)) found.set(key, ref);
+      if (!found.has(key)) found.set(key, plain(ref));
     }
   }
   return [...found.values()];
+}
+
+function plain({ store, path, field }: SecretRef): SecretRef {
+  return { store, path, ...(field !== undefined && { field }) };
 }

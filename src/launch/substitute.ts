@@ -10,24 +10,36 @@ const ATOM = "\0";
 /** RFC 3986: scheme, then what is up to the first character that cannot stand in a URL as people write it. */
 const URL_TEXT = /[A-Za-z][A-Za-z0-9+.-]*:\/\/[^\s"'`<>]*/g;
 
+/** A part of a text: UTF-16 offsets, end exclusive. */
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
 /**
- * `text` with each reference replaced by its value: percent-encoded in the user-info or the query of a URL, as it is
- * elsewhere. References count as one unit when that is decided, so that neither their scheme nor their `/` and `#`
- * are taken for those of the URL around them.
+ * `text` with each reference replaced by its value: percent-encoded in the user-info or the query of a URL, unless the
+ * reference says `~raw`; as it is elsewhere. References count as one unit when that is decided, so that neither their
+ * scheme nor their `/` and `#` are taken for those of the URL around them.
  * @throws Error where a value is missing (a bug of the caller)
  */
 export function substitute(text: string, values: Values): string {
   const found = findRefs(text);
   if (found.length === 0) return text;
-  const encoded = encodedPlaces(atoms(text, found));
+  const encoded = encodedPlaces(text, found);
   let result = "";
   let done = 0;
   for (const [index, { ref, start, end }] of found.entries()) {
     const value = valueOf(values, ref);
-    result += text.slice(done, start) + (encoded[index] === true ? encodeURIComponent(value) : value);
+    const encodes = encoded[index] === true && ref.raw !== true;
+    result += text.slice(done, start) + (encodes ? encodeURIComponent(value) : value);
     done = end;
   }
   return result + text.slice(done);
+}
+
+/** For each of `spans`, in their order in `text`: whether it stands in the user-info or the query of a URL. */
+export function encodedPlaces(text: string, spans: readonly Span[]): boolean[] {
+  return placesOf(atoms(text, spans));
 }
 
 function valueOf(values: Values, ref: SecretRef): string {
@@ -36,18 +48,17 @@ function valueOf(values: Values, ref: SecretRef): string {
   return value.expose();
 }
 
-function atoms(text: string, found: readonly { readonly start: number; readonly end: number }[]): string {
+function atoms(text: string, spans: readonly Span[]): string {
   let result = "";
   let done = 0;
-  for (const { start, end } of found) {
+  for (const { start, end } of spans) {
     result += text.slice(done, start) + ATOM;
     done = end;
   }
   return result + text.slice(done);
 }
 
-/** For each atom in `text`, in order: whether it stands in the user-info or the query of a URL. */
-function encodedPlaces(text: string): boolean[] {
+function placesOf(text: string): boolean[] {
   const encoded = new Set<number>();
   for (const match of text.matchAll(URL_TEXT)) {
     const url = match[0];

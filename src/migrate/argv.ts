@@ -1,3 +1,5 @@
+import { programOf, variableOption } from "./container.ts";
+
 /**
  * Where a secret found in an argument can move, so that it is not in the process list at run time. Every row names what
  * its server is known to read instead, and who says so.
@@ -22,6 +24,11 @@ export interface Move {
   readonly argument: string;
   readonly variable: string;
   readonly value: string;
+  /**
+   * How the variable is read where the reference stands alone in it: `decoded` as what the URL around it meant, `spelled`
+   * as the characters that stood in the argument.
+   */
+  readonly alone?: "decoded" | "spelled";
 }
 
 interface MoveRow {
@@ -35,21 +42,21 @@ const ROWS: readonly MoveRow[] = [
     id: "container variable",
     source: "docker run reference, --env: a name without a value is taken from the environment of docker",
     move: ({ words, index, text }) => {
-      if (!startsContainer(words)) return undefined;
-      const option = /^(--env=|-e(?==)?=?)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(text);
-      if (option === null) return undefined;
-      const [, attached = "", variable = "", value = ""] = option;
-      const follows = ["-e", "--env"].includes(words[index - 1] ?? "");
-      return attached !== "" || follows ? { argument: `${attached}${variable}`, variable, value } : undefined;
+      const attached = variableOption(words, index);
+      if (attached === undefined) return undefined;
+      const [, variable = "", value = ""] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(text.slice(attached)) ?? [];
+      if (variable === "" || steersClient(variable)) return undefined;
+      return { argument: `${text.slice(0, attached)}${variable}`, variable, value };
     },
   },
   {
     id: "PostgreSQL password",
     source: "libpq environment variables, PGPASSWORD; node-postgres reads it where the URL has no password",
-    move: ({ words, text, reference }) => {
+    move: ({ words, index, text, reference }) => {
       const inUrl = `:${reference}@`;
-      if (!words.some(readsPgPassword) || !/^postgres(ql)?:\/\//.test(text) || !text.includes(inUrl)) return undefined;
-      return { argument: text.replace(inUrl, "@"), variable: "PGPASSWORD", value: reference };
+      if (!starts(words, index, PGPASSWORD_READERS)) return undefined;
+      if (!/^postgres(ql)?:\/\//.test(text) || !text.includes(inUrl)) return undefined;
+      return { argument: text.replace(inUrl, "@"), variable: "PGPASSWORD", value: reference, alone: "decoded" };
     },
   },
   {
@@ -58,9 +65,9 @@ const ROWS: readonly MoveRow[] = [
     move: ({ words, index, text, reference, interpolated }) => {
       const header = /^([A-Za-z0-9-]+)\s*:/.exec(text)?.[1];
       if (interpolated || header === undefined || words[index - 1] !== "--header") return undefined;
-      if (!words.some((word) => isPackage(word, "mcp-remote"))) return undefined;
+      if (!starts(words, index, ["mcp-remote"])) return undefined;
       const variable = `MCP_HEADER_${header.toUpperCase().replaceAll("-", "_")}`;
-      return { argument: text.replace(reference, `\${${variable}}`), variable, value: reference };
+      return { argument: text.replace(reference, `\${${variable}}`), variable, value: reference, alone: "spelled" };
     },
   },
 ];
@@ -82,20 +89,52 @@ export function moveOf(place: ArgumentPlace): Move | undefined {
   return undefined;
 }
 
-function startsContainer(words: readonly string[]): boolean {
-  return ["docker", "podman", "nerdctl"].includes(programOf(words[0] ?? "")) && words.includes("run");
+/** What the client of a container engine reads itself: there it would change how the engine is reached. */
+function steersClient(variable: string): boolean {
+  return /^(?:DOCKER|CONTAINER|CONTAINERD|BUILDKIT|COMPOSE|PODMAN)_|^(?:HTTPS?|NO|ALL)_PROXY$|^XDG_|^SSH_/i.test(
+    variable,
+  );
 }
 
-function readsPgPassword(word: string): boolean {
-  return PGPASSWORD_READERS.some((name) => isPackage(word, name) || programOf(word) === name);
+/**
+ * True where the program before `index` that gets our environment is one of `names`. Containers, other machines, other
+ * users and programs that we do not know have an environment of their own.
+ */
+function starts(words: readonly string[], index: number, names: readonly string[]): boolean {
+  const program = started(words.slice(0, index));
+  return program !== undefined && names.some((name) => isPackage(program, name) || programOf(program) === name);
 }
+
+/** The package or program that the words start, behind a runner of packages. */
+function started(words: readonly string[]): string | undefined {
+  const [first = "", ...rest] = words;
+  const actions = RUNNERS.get(programOf(first));
+  if (actions === undefined) return first;
+  const next = rest.findIndex((word) => !word.startsWith("-") && !actions.includes(word.toLowerCase()));
+  // An option that takes a value would have it taken for the package.
+  if (rest.slice(0, Math.max(next, 0)).some((word) => word.startsWith("-") && !PLAIN_OPTIONS.has(word)))
+    return undefined;
+  const found = rest[next];
+  return found !== undefined && RUNNERS.has(programOf(found)) ? started(rest.slice(next)) : found;
+}
+
+/** Programs that start what a package holds in their own environment, and the words for it. */
+const RUNNERS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["npx", []],
+  ["bunx", []],
+  ["pnpx", []],
+  ["bun", ["x"]],
+  ["pnpm", ["dlx", "exec"]],
+  ["yarn", ["dlx", "exec"]],
+  ["npm", ["exec", "x"]],
+  ["uvx", []],
+  ["uv", ["tool", "run"]],
+  ["pipx", ["run"]],
+  ["cmd", ["/c"]],
+]);
+const PLAIN_OPTIONS = new Set(["-y", "--yes", "-q", "--quiet", "--silent", "--bun", "--"]);
 
 /** True for `name`, `name@1.2.3` and `name@latest`. */
 function isPackage(word: string, name: string): boolean {
   return word === name || word.startsWith(`${name}@`);
-}
-
-/** The last part of a path, without an ending that Windows starts programs by. */
-function programOf(word: string): string {
-  return word.replace(/^.*[/\\]/, "").replace(/\.(exe|cmd|bat)$/i, "");
 }

@@ -73,7 +73,7 @@ function mergeWords(
   now: readonly TextAt[],
   secrets: ReadonlyMap<string, string>,
 ): MergedTexts & { readonly lost: boolean } {
-  const was = new Map(written.map(({ text }, index) => [text, before[index]?.text ?? text]));
+  const was = new Map(written.map((word, index) => [word.text, before[index] ?? word]));
   const there = new Set(now.map(({ text }) => text));
   const lost = written.some(({ text }, index) => moved(text, before[index]?.text) && !there.has(text));
   return { ...mergeTexts(now, ({ text }) => was.get(text), secrets), lost };
@@ -88,7 +88,8 @@ function mergeEnv(
   const textIn = (list: readonly NamedText[], name: string) => list.find((variable) => variable.name === name)?.text;
   const added = now.filter(({ name, text }) => textIn(before, name) === undefined && textIn(written, name) === text);
   const kept = now.filter((variable) => !added.includes(variable));
-  const wasIn = ({ name, text }: NamedText) => (text === textIn(written, name) ? textIn(before, name) : undefined);
+  const wasIn = ({ name, text }: NamedText) =>
+    text === textIn(written, name) ? before.find((variable) => variable.name === name) : undefined;
   return { ...mergeTexts(kept, wasIn, secrets), removals: removalsOf(added, before, now) };
 }
 
@@ -103,13 +104,18 @@ function removalsOf(added: readonly NamedText[], before: readonly NamedText[], n
 /** `was` tells what a text was, where it stands as migrate wrote it; in any other, references become values again. */
 function mergeTexts<Place extends TextAt>(
   places: readonly Place[],
-  was: (place: Place) => string | undefined,
+  was: (place: Place) => TextAt | undefined,
   secrets: ReadonlyMap<string, string>,
 ): MergedTexts {
-  const merged = places.map((place) => ({ place, text: was(place) ?? revealed(place.text, secrets) }));
+  const merged = places.map((place) => {
+    const before = was(place);
+    return { place, text: before?.text ?? revealed(place.text, secrets), literal: before?.literal };
+  });
   return {
     texts: merged.map(({ text }) => text),
-    edits: merged.filter(({ place, text }) => text !== place.text).map(({ place, text }) => whole(place, text)),
+    edits: merged
+      .filter(({ place, text }) => text !== place.text)
+      .map(({ place, text, literal }) => whole(place, literal ?? text, literal !== undefined)),
     strange: merged.some(({ place, text }) => was(place) === undefined && text.includes(SCHEME)),
   };
 }
@@ -129,6 +135,7 @@ function revealed(text: string, secrets: ReadonlyMap<string, string>): string {
   return after + text.slice(done);
 }
 
-function whole(place: TextAt, text: string): Edit {
-  return { type: "replace", pointer: place.pointer, start: 0, end: place.text.length, text };
+function whole(place: TextAt, text: string, literal = false): Edit {
+  const { pointer } = place;
+  return { type: "replace", pointer, start: 0, end: place.text.length, text, ...(literal && { literal }) };
 }

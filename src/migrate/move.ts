@@ -88,7 +88,7 @@ export function movedText(text: string, destinations: Destinations): string {
 function movedRef(ref: SecretRef, destinations: Destinations): SecretRef | undefined {
   const to = destinations.get(secretOf(ref))?.to;
   if (to === undefined) return undefined;
-  return { store: to.store, path: to.path, ...(ref.field !== undefined && { field: ref.field }) };
+  return { ...ref, store: to.store, path: to.path };
 }
 
 function moveConfig(config: ConfigPlan, input: PlanInput, moving: Moving): ConfigPlan {

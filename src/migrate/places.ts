@@ -1,5 +1,5 @@
 import type { SecretOrigin } from "../core/provider.ts";
-import { DEFAULT_FIELD, type SecretRef } from "../core/ref.ts";
+import { DEFAULT_FIELD, isWritable, type SecretRef } from "../core/ref.ts";
 import { Secret } from "../core/secret.ts";
 import { firstFree, secretPath } from "./names.ts";
 
@@ -39,7 +39,8 @@ export class Places {
     for (const { path, field, value } of known) {
       this.#paths.add(path.toLowerCase());
       const ref = field === DEFAULT_FIELD ? { store, path } : { store, path, field };
-      if (!this.#byValue.has(value.expose())) this.#byValue.set(value.expose(), { ref, value, known: true });
+      if (isWritable(ref) && !this.#byValue.has(value.expose()))
+        this.#byValue.set(value.expose(), { ref, value, known: true });
     }
   }
 

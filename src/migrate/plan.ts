@@ -1,10 +1,12 @@
-import type { Edit, Entry, TextAt } from "../clients/document.ts";
-import { DEFAULT_FIELD, extendsRef, formatRef, SCHEME, type SecretRef } from "../core/ref.ts";
+import type { Edit, Entry } from "../clients/document.ts";
+import { SCHEME, type SecretRef } from "../core/ref.ts";
 import type { Finding } from "../detect/finding.ts";
-import { type Move, moveOf } from "./argv.ts";
-import { percentDecode } from "../core/url.ts";
+import { whyNoSecret } from "../launch/environment.ts";
+import { takeFromArgv } from "./moved-argument.ts";
+import { replaceIn } from "./replace.ts";
+import { isStartable } from "./spelling.ts";
 import { serverId } from "./names.ts";
-import { type KnownSecret, type Origin, Places, type PlannedSecret } from "./places.ts";
+import { type KnownSecret, Places, type PlannedSecret } from "./places.ts";
 import { type EntryCommand, launcherWords, unwrap, wordsOf } from "./wrapper.ts";
 
 /** A config as it was read, and what was found in it. */
@@ -136,8 +138,14 @@ export function whyLeft(entry: Entry, found: readonly Finding[]): string | undef
   // The launcher starts programs, and no lines of a shell.
   if (command !== undefined && pointers.has(command.pointer))
     return "the command is a line for a shell: split it into command and args first";
+  const refused = entry.env.find(({ pointer, name }) => pointers.has(pointer) && whyNoSecret(name) !== undefined);
+  if (refused !== undefined) {
+    return `no secret may be delivered to ${refused.name}: it ${whyNoSecret(refused.name) ?? ""}`;
+  }
   const texts = [...wordsOf(entry), ...entry.env].filter(({ pointer }) => pointers.has(pointer));
-  const odd = texts.some(({ text }) => /\0|\p{Cs}/u.test(text));
+  if (texts.some(({ text, literal }) => literal !== undefined && literal !== text))
+    return "it is a number that clients hand on in more than one spelling: put it in quotes first";
+  const odd = texts.some(({ text }) => !isStartable(text));
   return odd ? "a value holds a character that no program can be started with" : undefined;
 }
 
@@ -147,11 +155,11 @@ function moveEntry(entry: Entry, found: readonly Finding[], { input, places, lau
   const id = wrapped?.id ?? `${input.client}/${serverId(entry.server)}`;
   const words = wordsOf(entry);
   const origin = { client: input.client, server: entry.server };
-  const inEnv = entry.env.map((variable) => replaceIn(variable, found, origin, places));
+  const inEnv = entry.env.map((variable) => replaceIn(variable, found, { origin, places }));
   const taken = new Set(entry.env.map(({ name }) => name));
-  const inWords = words.map((word, index) => {
-    const text = replaceIn(word, found, origin, places);
-    const taking = takeFromArgv(text, { words, index, taken, interpolates: input.interpolates });
+  const inWords = words.map((_, index) => {
+    const place = { words, index, taken, interpolates: input.interpolates };
+    const taking = takeFromArgv(place, found, (word, alone) => replaceIn(word, found, { origin, places, alone }));
     for (const [name] of taking.variables) taken.add(name);
     return taking;
   });
@@ -186,110 +194,4 @@ function wrap(entry: Entry, command: string, launcher: EntryCommand, id: string)
     { type: "replace", pointer: old.pointer, start: 0, end: old.text.length, text: launcher.command },
     { type: "prepend", pointer: `${entry.pointer}/args`, items: [...launcherWords(launcher, id), command] },
   ];
-}
-
-/** A string of an entry with references in place of its secrets. */
-interface Rewritten {
-  readonly place: TextAt;
-  readonly after: string;
-  readonly edits: readonly Edit[];
-  readonly findings: readonly PlannedFinding[];
-}
-
-function replaceIn(place: TextAt, found: readonly Finding[], origin: Origin, places: Places): Rewritten {
-  const settled = found
-    .filter((finding) => finding.pointer === place.pointer)
-    .toSorted((a, b) => a.start - b.start)
-    .map((finding) => ({ finding, ...settle(finding, place.text, origin, places) }));
-  // One that takes the whole string leaves nothing for the others.
-  const whole = settled.find(({ start, end }) => start === 0 && end === place.text.length);
-  const here = whole === undefined ? settled : [whole];
-  let after = "";
-  let done = 0;
-  for (const { start, end, text } of here) {
-    after += place.text.slice(done, start) + text;
-    done = end;
-  }
-  return {
-    place,
-    after: after + place.text.slice(done),
-    edits: here.map(({ start, end, text }) => ({ type: "replace", pointer: place.pointer, start, end, text })),
-    findings: settled.map(({ finding, ref }) => ({ finding, reference: whole?.ref ?? ref, argvVisible: false })),
-  };
-}
-
-/**
- * The reference for a finding and the span that it takes: the whole string where the text behind the finding would run
- * into the reference.
- */
-function settle(finding: Finding, text: string, origin: Origin, places: Places) {
-  const next = text.slice(finding.end, finding.end + 1);
-  const value = decoded(finding, text);
-  if (value === undefined || extendsRef(WITH_FIELD, next)) return takeWhole(finding, text, origin, places);
-  const ref = places.refFor(value, origin, finding.name);
-  const exact = extendsRef(ref, next) ? { ...ref, field: DEFAULT_FIELD } : ref;
-  return { ref, start: finding.start, end: finding.end, text: formatRef(exact) };
-}
-
-/** Stands for any reference whose field is written out. */
-const WITH_FIELD: SecretRef = { store: "any", path: "any", field: DEFAULT_FIELD };
-
-function takeWhole(finding: Finding, text: string, origin: Origin, places: Places) {
-  const ref = places.refFor(text, origin, finding.name);
-  return { ref, start: 0, end: text.length, text: formatRef(ref) };
-}
-
-/** What the store keeps: the secret itself, not its spelling in a URL. */
-function decoded(finding: Finding, text: string): string | undefined {
-  const raw = text.slice(finding.start, finding.end);
-  return finding.encoded ? percentDecode(raw) : raw;
-}
-
-interface WordPlace {
-  readonly words: readonly TextAt[];
-  readonly index: number;
-  /** Names of variables that the entry has. */
-  readonly taken: ReadonlySet<string>;
-  readonly interpolates: boolean;
-}
-
-/** A word of the server; what it gives to the environment, where its secret can leave the arguments. */
-function takeFromArgv(word: Rewritten, place: WordPlace): Rewritten & { readonly variables: [string, string][] } {
-  if (word.findings.length === 0) return { ...word, variables: [] };
-  const move = moveFor(word, place);
-  if (move === undefined) {
-    return { ...word, findings: word.findings.map((finding) => ({ ...finding, argvVisible: true })), variables: [] };
-  }
-  return {
-    place: word.place,
-    after: move.argument,
-    edits: [difference(word.place, move.argument)],
-    findings: word.findings.map((finding) => ({ ...finding, movedTo: move.variable })),
-    variables: [[move.variable, move.value]],
-  };
-}
-
-function moveFor(word: Rewritten, { words, index, taken, interpolates }: WordPlace): Move | undefined {
-  const [only, ...more] = word.findings;
-  if (only?.reference === undefined || more.length > 0) return undefined;
-  const move = moveOf({
-    words: words.map(({ text }) => text),
-    index,
-    text: word.after,
-    reference: formatRef(only.reference),
-    interpolated: interpolates,
-  });
-  return move === undefined || taken.has(move.variable) ? undefined : move;
-}
-
-/** The smallest replacement that makes `after` of the string at `place`. */
-function difference(place: TextAt, after: string): Edit {
-  const before = place.text;
-  let start = 0;
-  while (start < Math.min(before.length, after.length) && before[start] === after[start]) start += 1;
-  let tail = 0;
-  const most = Math.min(before.length, after.length) - start;
-  while (tail < most && before.at(-1 - tail) === after.at(-1 - tail)) tail += 1;
-  const text = after.slice(start, after.length - tail);
-  return { type: "replace", pointer: place.pointer, start, end: before.length - tail, text };
 }

@@ -1,7 +1,7 @@
 import type { ConfigDocument, ConfigFormat, EntryProblem } from "../clients/document.ts";
 import type { ConfigPlace } from "../clients/locate.ts";
 import type { Files } from "../core/files.ts";
-import { detect } from "../detect/detect.ts";
+import { detectAll } from "../detect/detect.ts";
 import { UserError, systemCode } from "../errors.ts";
 import type { PlanInput } from "./plan.ts";
 import { serverView } from "./wrapper.ts";
@@ -25,9 +25,11 @@ export interface ReadConfig {
 export function readConfig(place: ConfigPlace, servers: readonly string[] | undefined, files: Files): ReadConfig {
   const bytes = readBytes(place.path, files);
   const document = parse(place, bytes, place.row.format);
+  // A secret of a server that is not asked for may have its copy in one that is.
+  const searched = detectAll(document.entries.map(serverView));
   const entries = document.entries
-    .filter(({ server }) => servers?.includes(server) ?? true)
-    .map((entry) => ({ entry, findings: detect(serverView(entry)) }));
+    .map((entry, index) => ({ entry, findings: searched[index]?.findings ?? [] }))
+    .filter(({ entry }) => servers?.includes(entry.server) ?? true);
   const input = { path: place.path, client: place.id, interpolates: place.row.interpolates, entries };
   return { place, bytes, document, input, problems: document.problems };
 }

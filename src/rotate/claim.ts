@@ -154,6 +154,7 @@ function firstState(
     base: begun.secret.version,
     attempt: 0,
     ...(last && { last }),
+    ...(old?.made?.version === begun.secret.version && { made: old.made }),
   };
 }
 
@@ -177,7 +178,15 @@ function otherTarget({ targetName }: RotationPlan, state: RotationState): Outcom
 }
 
 export function ownership(options: EngineOptions): Pick<RotationState, "owner" | "deadline"> {
-  return { owner: options.owner(), deadline: options.now() + (options.claimTime ?? CLAIM_TIME) };
+  const { now, target, claimTime = CLAIM_TIME } = options;
+  // Longer than a call of the target's own measure.
+  const longest = target.callTime === undefined ? 0 : target.callTime + CLAIM_TIME;
+  return { owner: options.owner(), deadline: now() + Math.max(claimTime, longest) };
+}
+
+/** By when a call of the target must be over. */
+export function callEnd({ target, ...options }: EngineOptions): number {
+  return options.now() + (target.callTime ?? options.callTime ?? CALL_TIME);
 }
 
 export function deadlineOf({ now, callTime = CALL_TIME }: Pick<RotationOptions, "now" | "callTime">): number {

@@ -1,11 +1,12 @@
 import type { Fields } from "../core/provider.ts";
 import { UserError } from "../errors.ts";
-import { deadlineOf } from "./claim.ts";
+import { callEnd, deadlineOf } from "./claim.ts";
+import { forgetCall, isNoted, noteCall, noteProgram, waitOut } from "./call.ts";
 import { sameFields } from "./journal.ts";
 import { type Run, stillOurs } from "./hold.ts";
 import { attemptId } from "./state.ts";
 import type { Seen, Step, Tried, Words } from "./step.ts";
-import type { MintTarget, RotationRequest, Verdict } from "./target.ts";
+import type { MintTarget, RotationRequest, SetTarget, Verdict } from "./target.ts";
 
 /** The steps that ask something of the target, of the secret or of this machine. */
 type Effect = Exclude<Step, { do: "move" | "finish" | "end" }>;
@@ -19,11 +20,13 @@ export async function carryOut(run: Run, step: Effect): Promise<Seen> {
       return { type: "done", what: "spillOpened" };
     case "readSpill":
       run.made = await run.spill.read();
-      return { type: "spill", found: run.made !== undefined };
+      return run.made === undefined ? { type: "spill", found: false } : (unfit(run) ?? { type: "spill", found: true });
     case "look":
       return look(run);
     case "promote":
       return promote(run);
+    case "waitOut":
+      return waitOut(run);
     case "test":
       return test(run, step.value);
     case "mint":
@@ -39,8 +42,10 @@ async function propose(run: Run): Promise<Seen> {
   const { target, ask } = run.options;
   if (target.kind === "human") run.made = await ask?.(target.guide({ ref: run.plan.ref }));
   else if (target.kind === "set") run.made = target.propose(requestOf(run));
-  if (run.made !== undefined) return { type: "done", what: "proposed" };
-  const words = { reason: "a person must give the new value" };
+  const same = sameFields(run.made, run.journal.values.current);
+  if (run.made !== undefined && !same) return { type: "done", what: "proposed" };
+  run.made = undefined;
+  const words = { reason: same ? "the new value is the one that is current" : "a person must give the new value" };
   return { type: "failed", what: "proposed", how: "refused", words };
 }
 
@@ -99,13 +104,13 @@ async function atTarget(run: Run, step: TargetStep): Promise<Seen> {
   const what = DONE[step.do];
   await stillOurs(run);
   try {
-    await call(run, step);
-    return { type: "done", what };
+    return (await call(run, step)) ?? { type: "done", what };
   } catch (error) {
     const how = error instanceof UserError ? HOW[error.code] : undefined;
     if (!(error instanceof UserError) || how === undefined) throw error;
     const words: Words = { reason: error.message, hint: error.hint };
     if (how === "refused") run.saidNo = words;
+    if (step.do === "mint" && how !== "lost") forgetCall(run);
     return { type: "failed", what, how, words };
   }
 }
@@ -116,38 +121,64 @@ const HOW: Readonly<Partial<Record<string, "unreachable" | "lost" | "refused">>>
   "target-refused": "refused",
 };
 
-async function call(run: Run, step: TargetStep): Promise<void> {
+/** What is to be told of it beside that it was done. */
+async function call(run: Run, step: TargetStep): Promise<Seen | undefined> {
   const { target } = run.options;
-  const request = requestOf(run);
-  const [current, candidate] = [valueOf(run, "current"), run.journal.values.candidate];
   if (step.do === "mint" && target.kind === "mint") return mint(run, target);
   if (step.do === "discard" && target.kind === "mint") return discard(run, target, step.last);
-  if (candidate === undefined) throw new Error(`a step ${step.do} without a candidate`);
-  if (step.do === "retire") {
-    const after = step.value === "current" ? { ...request, current: candidate, previous: current } : request;
-    return target.retire(valueOf(run, step.value), after);
-  }
+  if (step.do === "retire") return retire(run, step.value);
   if (target.kind !== "set") throw new Error(`a step ${step.do} for a target that is met by ${target.kind}`);
-  if (step.do === "putBack") return target.set(current, { ...request, previous: candidate });
+  await put(run, target, step);
+  return undefined;
+}
+
+async function put(run: Run, target: SetTarget, step: TargetStep): Promise<void> {
+  const request = requestOf(run);
+  const candidate = valueOf(run, "candidate");
+  if (step.do === "putBack") return target.set(valueOf(run, "current"), { ...request, previous: candidate });
   run.inForce = candidate;
   return target.set(candidate, step.do === "set" && step.as === "previous" ? loggedInWithPrevious(request) : request);
 }
 
+/** Whatever led here: what the secret holds now is not ended. */
+async function retire(run: Run, value: "current" | "candidate"): Promise<Seen | undefined> {
+  const { plan, options } = run;
+  const [request, old, candidate] = [requestOf(run), valueOf(run, value), valueOf(run, "candidate")];
+  const stored = await options.provider.read(plan.ref.path, { deadline: deadlineOf(options) });
+  if (sameFields(stored?.fields, old)) return { type: "inUse" };
+  await options.target.retire(old, value === "current" ? { ...request, current: candidate, previous: old } : request);
+  return undefined;
+}
+
 /** What an issuer shows once goes to this machine's disk before it goes anywhere else. */
-async function mint(run: Run, target: MintTarget): Promise<void> {
+async function mint(run: Run, target: MintTarget): Promise<Seen | undefined> {
   run.mints += 1;
-  run.made = await target.mint(requestOf(run));
-  if (target.class !== "X") return;
+  if (!isNoted(run)) await noteCall(run);
+  run.made = await target.mint({ ...requestOf(run), started: (pid) => noteProgram(run, pid) });
+  const bad = unfit(run);
+  if (target.class !== "X" || run.made === undefined) return bad;
   try {
     await run.spill.keep(run.made);
   } catch {
     // The store is what is left.
     run.unspilled = true;
   }
+  return bad;
+}
+
+/** What was made must be another value, with every field of the secret: who reads one finds it. */
+function unfit(run: Run): Seen | undefined {
+  const { made = {} } = run;
+  const missing = Object.keys(valueOf(run, "current")).filter((name) => made[name] === undefined);
+  if (missing.length > 0) return { type: "unfit", how: "incomplete", missing };
+  // More fields around the same ones are no new value.
+  if (!Object.entries(valueOf(run, "current")).every(([name, value]) => made[name]?.equals(value))) return undefined;
+  run.made = undefined;
+  return { type: "unfit", how: "same" };
 }
 
 /** Each try has left something under a name of its own, or nothing. */
-async function discard(run: Run, target: MintTarget, last: boolean): Promise<void> {
+async function discard(run: Run, target: MintTarget, last: boolean): Promise<undefined> {
   const { id, attempt, cleared = 0 } = run.journal.state;
   const until = last ? attempt : attempt - 1;
   for (let each = cleared + 1; each <= until; each += 1) {
@@ -170,7 +201,7 @@ export function requestOf(run: Run): RotationRequest {
     ref: plan.ref,
     current: valueOf(run, "current"),
     ...(previous && { previous }),
-    deadline: deadlineOf(options),
+    deadline: callEnd(options),
     ...(options.signal && { signal: options.signal }),
   };
 }

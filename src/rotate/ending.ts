@@ -30,11 +30,18 @@ export const retiring = phase({
   resumed: retire,
   done: (seen, facts, state) => (seen.what === "retired" ? ROTATED : unexpected(seen, facts, state)),
   failed: (seen) => afterFailure(seen),
+  inUse: () => IN_USE,
   tested: ({ verdict }) => {
     if (verdict.type === "unreachable") return later(verdict);
     return logsIn(verdict) ? later({ reason: "the old value may still work: it is to be ended by hand" }) : ROTATED;
   },
 });
+
+/** Somebody has stored it again; what works is not ended. */
+const IN_USE = giveUp(
+  "the value that was to be ended is the one that is stored now",
+  "see which value is to stay, and store that with mcp-secrets set",
+);
 
 /** Whoever made the new value by hand ends the old one by hand: all that can be done here is to look. */
 function retire(_: Seen, facts: Facts): Step {
@@ -53,6 +60,7 @@ export const rollback = phase({
     // Not let in: what is valid now tells. A candidate that we may not end is at least nowhere in use.
     return what === "set" ? login("current", facts) : ROLLED_BACK;
   },
+  inUse: () => IN_USE,
   tested: ({ verdict }, { saidNo }) => {
     if (verdict.type === "unreachable") return later(verdict);
     if (logsIn(verdict)) return { do: "retire", value: "candidate" };

@@ -1,6 +1,6 @@
 import type { Fields, WholeSecret } from "../core/provider.ts";
 import { UserError } from "../errors.ts";
-import { type Claimed, deadlineOf, ownership } from "./claim.ts";
+import { type Claimed, callEnd, ownership } from "./claim.ts";
 import { type Journal, writeJournal } from "./journal.ts";
 import type { Spill } from "./spill.ts";
 import type { Tried, Words } from "./step.ts";
@@ -41,6 +41,6 @@ export async function write(run: Run, journal: Journal): Promise<void> {
 /** Before an effect: a run that was paused for longer than its claim asks first whether it still has it. */
 export async function stillOurs(run: Run): Promise<void> {
   const { options, journal } = run;
-  if (deadlineOf(options) <= journal.state.deadline) return;
+  if (callEnd(options) <= journal.state.deadline) return;
   await write(run, { ...journal, state: { ...journal.state, ...ownership(options) } });
 }

@@ -16,6 +16,7 @@ import {
   mayTry,
   move,
   phase,
+  rollBack,
   unexpected,
 } from "./step.ts";
 import { proving } from "./proving.ts";
@@ -43,18 +44,25 @@ export const minting: PhaseStep = (state, seen, facts) =>
 
 /** Old and new overlap: what an answer that was lost has made is taken away, and another one is asked for. */
 const mintingAgain = phase({
-  entered: (_, __, { attempt }) => (attempt > 1 ? { do: "discard", last: false } : { do: "mint" }),
+  // What is still on its way cannot be taken away yet.
+  entered: (_, __, { attempt }) => ({ do: attempt > 1 ? "waitOut" : "mint" }),
   resumed: (_, __, state) => nextAttempt(state),
   done: (seen, facts, state) => {
+    if (seen.what === "waited") return { do: "discard", last: false };
     if (seen.what === "discarded") return { do: "mint" };
     return seen.what === "minted" ? move("pending") : unexpected(seen, facts, state);
   },
   failed: (seen, facts, state) => {
-    if (seen.what === "discarded") return afterFailure(seen);
+    if (seen.what === "discarded" || seen.what === "waited") return afterFailure(seen);
     if (seen.how === "lost" && facts.mints === 1) return nextAttempt(state);
     return seen.how === "refused" ? refused(seen) : later(seen.words);
   },
+  // Of the current one nothing is ended, so that nothing is taken away by its id either.
+  unfit: (seen) =>
+    seen.how === "same" ? refused({ words: SAME }) : rollBack({ type: seen.how, missing: seen.missing }),
 });
+
+const SAME = { reason: "the issuer gave the value that is current: nothing new was made" };
 
 /**
  * A name of its own for each try, written first: a run that was paused and took itself for the owner takes away only
@@ -65,7 +73,7 @@ function nextAttempt({ attempt }: RotationState): Step {
   return giveUp("the issuer's answer was lost too often", "delete what bears the id of this rotation at the issuer");
 }
 
-function refused({ words }: Failed): Step {
+function refused({ words }: Pick<Failed, "words">): Step {
   return { do: "finish", result: "refused", ending: { type: "adminRefused", words } };
 }
 
@@ -74,11 +82,17 @@ const mintingOnce = phase({
   entered: () => ({ do: "mint" }),
   resumed: () => ({ do: "readSpill" }),
   spill: ({ found }, facts) => (found ? move("pending") : answerLost(facts)),
-  done: (seen, facts, state) => (seen.what === "minted" ? move("pending") : unexpected(seen, facts, state)),
+  done: (seen, facts, state) => {
+    if (seen.what === "waited") return askOld(facts);
+    return seen.what === "minted" ? move("pending") : unexpected(seen, facts, state);
+  },
   failed: (seen, facts) => {
+    if (seen.what === "waited") return afterFailure(seen);
     if (seen.how === "lost") return answerLost(facts);
     return seen.how === "refused" ? refused(seen) : notApplied(seen.words);
   },
+  // An answer came, so that the call is over.
+  unfit: (seen, facts) => (seen.how === "incomplete" ? incomplete(seen.missing, facts) : sameAgain(facts)),
   tested: ({ verdict }, facts) => {
     if (verdict.type === "unreachable") return later(verdict);
     if (verdict.type === "rejected") return lost(facts);
@@ -86,9 +100,25 @@ const mintingOnce = phase({
   },
 });
 
-/** The old value tells whether the call was carried out, where it may be asked. */
 function answerLost(facts: Facts): Step {
+  return facts.reuseRevokes ? lost(facts) : { do: "waitOut" };
+}
+
+/** Once the call is over, the old value tells whether it was carried out, where it may be asked. */
+function askOld(facts: Facts): Step {
   return facts.reuseRevokes ? lost(facts) : login("current", facts);
+}
+
+function sameAgain(facts: Facts): Step {
+  return facts.reuseRevokes ? refused({ words: SAME }) : login("current", facts);
+}
+
+/** It may be all that works: it is kept. */
+function incomplete(missing: readonly string[], { whenLost }: Facts): Step {
+  return giveUp(
+    `the new value that the issuer made lacks fields that the secret has: ${missing.join(", ")}`,
+    whenLost ?? "complete the candidate that is in the journal, and store it with mcp-secrets set",
+  );
 }
 
 function notApplied(words: Failed["words"]): Step {

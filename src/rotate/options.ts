@@ -28,7 +28,8 @@ export interface RotationOptions {
   readonly files: Files;
   /** Seals what must not be lost on its way to the store. */
   readonly openSeal: () => Promise<Seal>;
-  readonly owner: () => Owner;
+  /** This process, or a program that it has started. */
+  readonly owner: (pid?: number) => Owner;
   readonly stateOf: (owner: Owner) => OwnerState;
   readonly now: () => number;
   readonly sleep: (milliseconds: number) => Promise<void>;
@@ -46,6 +47,6 @@ export interface RotationOptions {
   readonly signal?: AbortSignal;
   /** How long others keep out after each write of the journal, in milliseconds; 120,000 where absent. */
   readonly claimTime?: number;
-  /** For one call of the target or the store, in milliseconds; 30,000 where absent. */
+  /** For one call of the target or the store, in milliseconds; 30,000 where absent. A target may say it for its own. */
   readonly callTime?: number;
 }

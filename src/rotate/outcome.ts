@@ -33,6 +33,8 @@ export type Outcome =
 export type Failure =
   | { readonly type: "rejected" }
   | { readonly type: "lacking"; readonly missing: readonly string[] }
+  /** Fields that the secret has. */
+  | { readonly type: "incomplete"; readonly missing: readonly string[] }
   /** Somebody stored another value meanwhile, and that one works. */
   | { readonly type: "superseded" };
 
@@ -56,6 +58,8 @@ export interface RotationStatus {
   /** For stuck and damaged: what happened, and what a person must look at. */
   readonly problem?: { readonly reason: string; readonly check: string };
   readonly last?: LastRotation;
+  /** When the value of a version was made, where the store only knows when it was moved there. */
+  readonly made?: { readonly version: number; readonly at: number };
 }
 
 /** The last rotation that came to an end. */

@@ -1,6 +1,7 @@
 import type { Fields } from "../core/provider.ts";
 import { UserError } from "../errors.ts";
 import { type Claimed, busy, deadlineOf, ownership } from "./claim.ts";
+import { callFrom } from "./call.ts";
 import { carryOut } from "./effects.ts";
 import { LostClaim, type Run, write } from "./hold.ts";
 import { readJournal, sameFields } from "./journal.ts";
@@ -78,7 +79,7 @@ async function move(run: Run, step: Extract<Step, { do: "move" }>): Promise<Seen
   const state = nextState(run, step);
   const values = valuesAfter(run, step);
   await insist(run, () => write(run, { ...run.journal, state, values }));
-  if (step.to === "pending" && made !== undefined) {
+  if (KEEPING.has(step.to) && made !== undefined) {
     // From here on it is the journal's, whoever has that.
     run.made = undefined;
     await readBack(run, made);
@@ -87,6 +88,9 @@ async function move(run: Run, step: Extract<Step, { do: "move" }>): Promise<Seen
   if (step.adopt !== undefined) run.found = undefined;
   return { type: "entered" };
 }
+
+/** Where a value that was made is the candidate from then on, whatever becomes of it. */
+const KEEPING: ReadonlySet<Phase> = new Set(["pending", "rollback", "stuck"]);
 
 /** A value that could not even be kept on this machine has nowhere else to go. */
 async function insist(run: Run, work: () => Promise<void>): Promise<void> {
@@ -105,7 +109,7 @@ const MOST_TRIES = 60;
 const PAUSE = 1_000;
 
 function nextState(run: Run, { to, with: patch, adopt }: Extract<Step, { do: "move" }>): RotationState {
-  const { refused: _refused, owner: _owner, ...state } = run.journal.state;
+  const { refused: _refused, owner: _owner, call, ...state } = run.journal.state;
   const { options, plan, found } = run;
   const now = options.now();
   const until = to === "promoted" ? { promotedAt: now, until: now + plan.grace } : {};
@@ -113,12 +117,14 @@ function nextState(run: Run, { to, with: patch, adopt }: Extract<Step, { do: "mo
   // Nobody works on what only waits.
   const own = to === "draining" || to === "stuck" ? { deadline: now } : ownership(options);
   const cleared = run.cleared === undefined ? {} : { cleared: run.cleared };
-  return { ...state, ...until, ...base, ...cleared, ...own, ...patch, phase: to };
+  // The intent says how long the call may take; the one of an earlier try is waited for first.
+  const calling = to === "minting" ? { call: call ?? callFrom(run, patch?.attempt ?? state.attempt) } : {};
+  return { ...state, ...until, ...base, ...cleared, ...calling, ...own, ...patch, phase: to };
 }
 
 function valuesAfter(run: Run, { to, adopt }: Extract<Step, { do: "move" }>): HeldValues {
   const { values } = run.journal;
-  if (to === "pending" && run.made !== undefined) return { ...values, candidate: run.made };
+  if (KEEPING.has(to) && run.made !== undefined) return { ...values, candidate: run.made };
   if (adopt !== "value" || run.found === undefined) return values;
   return { ...values, current: run.found.fields, ...(values.current && { previous: values.current }) };
 }
@@ -156,8 +162,9 @@ async function finish(run: Run, { result, ending }: Extract<Step, { do: "finish"
   const { state, values } = run.journal;
   const outcome = outcomeOf(run, ending);
   const last = lastOf(run, result, outcome);
-  const { id, target, startedAt, base, attempt } = state;
-  const idle: RotationState = { phase: "idle", id, target, startedAt, base, attempt, deadline: 0, last };
+  const { id, target, startedAt, base, attempt, made } = state;
+  const kept = result === "rotated" || made === undefined ? {} : { made };
+  const idle: RotationState = { phase: "idle", id, target, startedAt, base, attempt, deadline: 0, last, ...kept };
   await write(run, { ...run.journal, state: idle, values: valuesKept(values, result) });
   run.spill.drop();
   return outcome;
@@ -190,7 +197,8 @@ function lastOf(run: Run, result: LastRotation["result"], outcome: Outcome): Las
 function reasonOf(outcome: Outcome): string {
   if ("reason" in outcome) return outcome.reason;
   if (outcome.type !== "rolledBack") return outcome.type;
-  return outcome.why.type === "lacking" ? `it lacked ${outcome.why.missing.join(", ")}` : outcome.why.type;
+  const { why } = outcome;
+  return why.type === "lacking" || why.type === "incomplete" ? `it lacked ${why.missing.join(", ")}` : why.type;
 }
 
 function outcomeOf(run: Run, ending: Ending): Outcome {

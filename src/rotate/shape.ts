@@ -34,23 +34,30 @@ const objectOf =
     return Object.entries(members).every(([name, check]) => check(object[name]));
   };
 
+const owner = objectOf({ pid: count, host: text, boot: text, namespace: text, started: text, since: count });
+
 const MEMBERS: readonly (readonly [string, Check])[] = Object.entries({
   phase: oneOf(PHASES),
   id: (value) => typeof value === "string" && /^[a-z0-9]{26}$/.test(value),
   target: text,
   startedAt: count,
   slot: optional(text),
-  owner: optional(objectOf({ pid: count, host: text, boot: text, namespace: text, started: text, since: count })),
+  owner: optional(owner),
   deadline: count,
   base: count,
   attempt: count,
   cleared: optional(count),
+  call: optional(objectOf({ attempt: count, until: count, program: optional(owner) })),
   promoted: optional(count),
   promotedAt: optional(count),
   until: optional(count),
   refused: optional(listOf(oneOf(HELD))),
-  failure: optional(objectOf({ type: oneOf(["rejected", "lacking", "superseded"]), missing: optional(listOf(text)) })),
+  failure: optional(
+    objectOf({ type: oneOf(["rejected", "lacking", "incomplete", "superseded"]), missing: optional(listOf(text)) }),
+  ),
   stuck: optional(objectOf({ reason: text, check: text })),
+  movedTo: optional(text),
+  made: optional(objectOf({ version: count, at: count })),
   last: optional(
     objectOf({
       id: text,

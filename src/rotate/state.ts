@@ -41,6 +41,8 @@ export interface RotationState {
   readonly attempt: number;
   /** What the tries up to this one made was taken away. */
   readonly cleared?: number;
+  /** While minting: the last call of the issuer, which may go on after a run that was killed. */
+  readonly call?: Call;
   /** The version that promotion made, and when. */
   readonly promoted?: number;
   readonly promotedAt?: number;
@@ -51,7 +53,20 @@ export interface RotationState {
   /** Why it rolls back. */
   readonly failure?: Failure;
   readonly stuck?: Trouble;
+  /** Stuck because the secret is rotated in another store now: where, as a reference without a field. */
+  readonly movedTo?: string;
+  /** When the value of a version was made, where the store only knows when it was moved here. */
+  readonly made?: { readonly version: number; readonly at: number };
   readonly last?: LastRotation;
+}
+
+/** A call that makes something. What it has done is judged when it is over. */
+export interface Call {
+  readonly attempt: number;
+  /** By then it is over, or nobody waits for it any more. */
+  readonly until: number;
+  /** The program that makes it, where it is not this one. */
+  readonly program?: Owner;
 }
 
 /** What happened, and what a person must look at. */

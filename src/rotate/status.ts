@@ -13,7 +13,7 @@ export async function statusOf(
   const found = await readJournal({ provider: options.provider, ref }, { deadline: deadlineOf(options) });
   if (found.type === "none") return { phase: "none" };
   if (found.type === "damaged") return { phase: "damaged", problem: { reason: found.reason, check: found.check } };
-  const { phase, id, target, startedAt, slot, owner, deadline, promotedAt, until, stuck, last } = found.state;
+  const { phase, id, target, startedAt, slot, owner, deadline, promotedAt, until, stuck, last, made } = found.state;
   return {
     phase,
     id,
@@ -25,6 +25,7 @@ export async function statusOf(
     ...(until !== undefined && { until }),
     ...(stuck && { problem: stuck }),
     ...(last && { last }),
+    ...(made && { made }),
   };
 }
 

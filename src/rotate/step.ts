@@ -41,13 +41,18 @@ export type Seen =
       readonly how: "unreachable" | "lost" | "refused";
       readonly words: Words;
     }
+  /** The answer to a mint is no new value: it is the current one, or lacks fields that the secret has. */
+  | { readonly type: "unfit"; readonly how: "same" }
+  | { readonly type: "unfit"; readonly how: "incomplete"; readonly missing: readonly string[] }
+  /** What was to be ended is what the secret holds now. */
+  | { readonly type: "inUse" }
   | { readonly type: "tested"; readonly value: Tried; readonly verdict: Verdict }
   /** The secret was replaced by the candidate; or what it holds now. */
   | { readonly type: "promoted"; readonly version: number }
   | { readonly type: "secret"; readonly is: "base" | "candidate" | "other" | "gone"; readonly version: number }
   | { readonly type: "spill"; readonly found: boolean };
 
-type Effect = "proposed" | "spillOpened" | "minted" | "discarded" | "set" | "retired";
+type Effect = "proposed" | "spillOpened" | "waited" | "minted" | "discarded" | "set" | "retired";
 
 /** `found`: what the secret holds that is neither what it held when it was claimed nor the candidate. */
 export type Tried = Held | "found";
@@ -68,6 +73,8 @@ export type Step =
   | { readonly do: "openSpill" }
   | { readonly do: "readSpill" }
   | { readonly do: "mint" }
+  /** Until the call that was made last is over, whoever made it. */
+  | { readonly do: "waitOut" }
   /** Take away what earlier tries made at the issuer; with `last`, what this one made too. */
   | { readonly do: "discard"; readonly last: boolean }
   /** Make the candidate valid, logged in with the value named, where the target logs in with one. */
@@ -117,6 +124,10 @@ export function phase(answers: Answers): PhaseStep {
         return (answers.promoted ?? unexpected)(seen, facts, state);
       case "secret":
         return (answers.secret ?? unexpected)(seen, facts, state);
+      case "unfit":
+        return (answers.unfit ?? unexpected)(seen, facts, state);
+      case "inUse":
+        return (answers.inUse ?? unexpected)(seen, facts, state);
       case "spill":
         return (answers.spill ?? unexpected)(seen, facts, state);
     }

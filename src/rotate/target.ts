@@ -32,6 +32,8 @@ export interface RotationRequest {
   /** When the answer is too late, in milliseconds since the epoch. */
   readonly deadline: number;
   readonly signal?: AbortSignal;
+  /** Told of a program that makes something, before it can begin: the journal then knows it. Where it fails, so does the call. */
+  readonly started?: (pid: number) => Promise<void>;
 }
 
 interface Common {
@@ -42,6 +44,8 @@ interface Common {
   readonly settling?: number;
   /** `retire` leaves the old value as it is: it works until the next rotation is promoted (users that take turns). */
   readonly keepsOld?: true;
+  /** How long one call may take, in milliseconds, where the target knows better. */
+  readonly callTime?: number;
   /**
    * Logs in with `fields` on a connection of its own and looks for the rights that `current` has. Never throws for what
    * the system answers; at most one login a call, for some systems lock an account after a few wrong ones.
@@ -129,13 +133,24 @@ export interface TargetOptions {
   readonly readFile: (path: string) => Uint8Array;
   /** What the secret's own store can do by itself; undefined where it cannot. For the target `native`. */
   readonly native: NativeRotation | undefined;
-  /** For the target `command`: runs a program of the user's. */
+  /** For the target `command`: runs a program of the user's, and tells what a path holds that is to be run. */
   readonly converse?: Converse;
+  readonly probe?: (path: string) => "program" | "other" | undefined;
+}
+
+/** What a program said, and how it ended. */
+export interface Conversation {
+  readonly stdout: string;
+  /** undefined where it was killed or took too long. */
+  readonly exit: number | undefined;
+  /** It could not be started. */
+  readonly missing?: true;
 }
 
 /**
  * Runs a program without a shell, with `input` on its stdin and no more of our environment than any program needs, and
- * returns what it said. Never throws for how it ended; `exit` is undefined where it was killed or took too long.
+ * returns what it said. Never throws for how it ended; `exit` is undefined where it was killed or took too long, and with
+ * `missing` it could not be started.
  */
 export type Converse = (
   program: string,
@@ -145,8 +160,10 @@ export type Converse = (
     /** Milliseconds. */
     readonly timeout: number;
     readonly env: Readonly<Record<string, string>>;
+    /** Told its process before it gets its input; without any it is ended where that fails. */
+    readonly started?: (pid: number) => Promise<void>;
   },
-) => Promise<{ readonly stdout: string; readonly exit: number | undefined }>;
+) => Promise<Conversation>;
 
 /** What each file in `targets/` exports; loaded only for a secret that names it. */
 export interface TargetModule {

@@ -17,6 +17,9 @@ const replace = (pointer: string, start: number, end: number, text: string): Edi
   end,
   text,
 });
+const spell = (pointer: string, end: number, text: string): Edit => {
+  return { type: "replace", pointer, start: 0, end, text, literal: true };
+};
 const prepend = (pointer: string, ...items: string[]): Edit => ({ type: "prepend", pointer, items });
 const add = (pointer: string, name: string, text: string): Edit => ({ type: "add", pointer, name, text });
 
@@ -39,11 +42,22 @@ describe("replace", () => {
     expect(edit(`{"a/b~c": ["x", "y"]}`, replace("/a~1b~0c/1", 0, 1, "z"))).toBe(`{"a/b~c": ["x", "z"]}`);
   });
 
+  test("a number becomes a string, and a string a number", () => {
+    const string = `{"n": "mcp-secret://local/a\\"", "m": [1.0]}`;
+    expect(edit(`{"n": 12, "m": [1.0]}`, replace("/n", 0, 2, 'mcp-secret://local/a"'))).toBe(string);
+    expect(edit(string, spell("/n", 21, "-1.50e3"))).toBe(`{"n": -1.50e3, "m": [1.0]}`);
+  });
+
   test("an edit that does not fit the file is a bug", () => {
-    const text = `{"k": "abc", "n": 1, "list": ["x"]}`;
+    const text = `{"k": "abc", "n": 1, "on": true, "list": ["x"]}`;
     const bad: Edit[][] = [
       [replace("/none", 0, 1, "")],
-      [replace("/n", 0, 1, "")],
+      [replace("/n", 0, 2, "")],
+      [replace("/n", 1, 1, "")],
+      [replace("/n", 0, 1, "a"), replace("/n", 1, 1, "b")],
+      [replace("/on", 0, 4, "")],
+      [spell("/k", 3, "1x")],
+      [spell("/k", 2, "1")],
       [replace("/k", 0, 4, "")],
       [replace("/k", 2, 1, "")],
       [replace("/k", 0, 2, "x"), replace("/k", 1, 3, "y")],

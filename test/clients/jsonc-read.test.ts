@@ -214,10 +214,10 @@ test("a number or a truth value where a string belongs spoils nothing", () => {
   const text = `{"mcpServers": {"s": {"command": "x", "args": ["y", 1.0], "env": {"PORT": 8080, "ON": true, "K": "v"}}}}`;
   const { entries, problems } = jsonc.parse(Buffer.from(text), ["mcpServers"]);
   expect(problems).toEqual([]);
-  expect(entries[0]?.args[1]).toEqual({ pointer: "/mcpServers/s/args/1", text: "1", literal: true });
+  expect(entries[0]?.args[1]).toEqual({ pointer: "/mcpServers/s/args/1", text: "1", literal: "1.0" });
   expect(entries[0]?.env.map(({ name, literal }) => [name, literal])).toEqual([
-    ["PORT", true],
-    ["ON", true],
+    ["PORT", "8080"],
+    ["ON", "true"],
     ["K", undefined],
   ]);
 });

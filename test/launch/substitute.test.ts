@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { findRefs, formatRef } from "../../src/core/ref.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { launchRefs, refKey } from "../../src/launch/references.ts";
 import { substitute } from "../../src/launch/substitute.ts";
@@ -23,6 +24,8 @@ test.each([
   [`postgresql://${REF}#user:${REF}@host/db?a=b`, `postgresql://${ENCODED}:${ENCODED}@host/db?a=b`],
   [`--url=https://host/p?key=${REF}&x=1`, `--url=https://host/p?key=${ENCODED}&x=1`],
   [`jdbc:postgresql://host/db?user=u&password=${REF}`, `jdbc:postgresql://host/db?user=u&password=${ENCODED}`],
+  [`postgresql://app:${REF}#value~raw@host/db?p=${REF}`, `postgresql://app:${VALUE}@host/db?p=${ENCODED}`],
+  [`--token=${REF}#value~raw`, `--token=${VALUE}`],
   // Neither user-info nor query.
   [`https://host/hook/${REF}`, `https://host/hook/${VALUE}`],
   [`https://host/p#${REF}`, `https://host/p#${VALUE}`],
@@ -60,6 +63,13 @@ test("references are listed once, in the order found", () => {
   expect(refs.map(refKey)).toEqual(["mcp-secret://local/db/password#value", "mcp-secret://local/b/c#d"]);
 });
 
+test("how a reference is put in is no part of the secret that a store is asked for", () => {
+  const refs = launchRefs([`https://h/?a=${REF}#value~raw`, `https://h/?a=${REF}#value`], {});
+  expect(refs).toEqual([{ store: "local", path: "db/password", field: "value" }]);
+  expect(findRefs(`https://h/?a=${REF}#value~raw`).map(({ ref }) => formatRef(ref))).toEqual([`${REF}#value~raw`]);
+});
+
 test("what only looks like a reference is refused", () => {
+  expect(() => launchRefs([], { A: `${REF}#~raw` })).toThrow("not a reference");
   expect(() => launchRefs([], { A: "mcp-secret://local" })).toThrow("not a reference: mcp-secret://local");
 });

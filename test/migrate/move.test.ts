@@ -146,6 +146,9 @@ describe("for any entry", () => {
 
   it("a text that moves has the references of before, each at its new place", () => {
     const to = { to: parseRef("mcp-secret://team/kv/a") };
+    expect(movedText("https://u:mcp-secret://local/a#f~raw@h", new Map([["mcp-secret://local/a", to]]))).toMatch(
+      /#f~raw@h$/,
+    );
     expect(movedText("mcp-secret://local/a#f mcp-secret://local/ab", new Map([["mcp-secret://local/a", to]]))).toBe(
       "mcp-secret://team/kv/a#f mcp-secret://local/ab",
     );

@@ -173,10 +173,10 @@ describe("a secret inside a longer text", () => {
     expect(plan.secrets.map(({ value }) => value.expose())).toEqual(["p@ss"]);
   });
 
-  it("takes the whole URL where its password is not UTF-8", () => {
+  it("stores the spelling of a password that is spelled otherwise than we would", () => {
     const { after, plan } = at("mysql://u:p%e9ss@h/db", "p%e9ss", { encoded: true });
-    expect(after).toBe("mcp-secret://local/s/token");
-    expect(plan.secrets.map(({ value }) => value.expose())).toEqual(["mysql://u:p%e9ss@h/db"]);
+    expect(after).toBe("mysql://u:mcp-secret://local/s/token#value~raw@h/db");
+    expect(plan.secrets.map(({ value }) => value.expose())).toEqual(["p%e9ss"]);
   });
 
   it("says that it will be in the process list", () => {
@@ -192,6 +192,52 @@ describe("an argument whose server reads it elsewhere", () => {
     const entry = JSON.parse(rewritten(config, plan)).mcpServers.s;
     return { args: entry.args.slice(4), env: entry.env, finding: plan.configs[0]?.findings[0] };
   };
+
+  it.each([
+    ["behind the image", "docker", ["run", "--rm", "img", "server", "-e", "K=abc"], 5],
+    ["behind --", "docker", ["run", "--", "img", "-e", "K=abc"], 4],
+    ["behind the image that follows an option with a value", "docker", ["run", "--name", "x", "img", "-e", "K=abc"], 5],
+    ["behind an option that is not known", "docker", ["run", "--brand-new", "img", "-e", "K=abc"], 4],
+    ["behind letters that are not known", "docker", ["run", "-iz", "img", "-e", "K=abc"], 4],
+    ["in a container that runs", "docker", ["exec", "box", "run", "-e", "K=abc"], 4],
+    ["as the value of another option", "docker", ["run", "--label", "-e", "K=abc", "img"], 3],
+    ["of the client itself", "docker", ["run", "-e", "DOCKER_HOST=abc", "img"], 2],
+    ["for psql in a container", "docker", ["run", "img", "psql", "postgresql://a:abc@db/c"], 3],
+    ["for psql on another machine", "ssh", ["host", "psql", "postgresql://a:abc@db/c"], 2],
+    ["for psql as another user", "sudo", ["psql", "postgresql://a:abc@db/c"], 1],
+    ["for a program that only mentions psql", "x", ["--like", "psql", "postgresql://a:abc@db/c"], 2],
+    ["for mcp-remote in a container", "docker", ["run", "img", "mcp-remote", "u", "--header", "X:abc"], 5],
+  ] as const)("%s: no variable reaches it, so it stays", (_, command, args, spot) => {
+    const { args: after, env, finding } = argvOf(command, [...args], [spot, "abc"]);
+    expect(after).toEqual([command, ...args].map((word) => word.replace("abc", "mcp-secret://local/s/password")));
+    expect(env).toBeUndefined();
+    expect(finding).toMatchObject({ argvVisible: true });
+  });
+
+  it.each([
+    ["letters together", ["run", "-it", "--rm", "-ie", "K=abc", "img"], 4, "K"],
+    ["attached behind switches", ["run", "-iteK=abc", "img"], 1, "-iteK"],
+    [
+      "behind options with values",
+      ["-H", "u", "run", "-v", "/a:/b", "--name=x", "-p8:8", "--env", "K=abc", "img"],
+      8,
+      "K",
+    ],
+    ["of docker container run", ["container", "run", "--init=true", "-e", "K=abc", "img"], 4, "K"],
+  ] as const)("docker, %s: moves", (_, args, spot, word) => {
+    const { args: after, env } = argvOf("docker", [...args], [spot, "abc"]);
+    expect(after).toEqual(["docker", ...args].with(spot + 1, word));
+    expect(env).toEqual({ K: "mcp-secret://local/s/password" });
+  });
+
+  it.each([
+    ["npx", ["-y", "mcp-remote@latest", "u", "--header", "X:abc"], 4],
+    ["cmd", ["/c", "npx", "-y", "mcp-remote", "u", "--header", "X:abc"], 6],
+    ["bun", ["x", "mcp-remote", "u", "--header", "X:abc"], 4],
+    ["/usr/bin/mcp-remote", ["u", "--header", "X:abc"], 2],
+  ] as const)("mcp-remote started by %s: moves", (command, args, spot) => {
+    expect(argvOf(command, [...args], [spot, "abc"]).env).toEqual({ MCP_HEADER_X: "mcp-secret://local/s/password" });
+  });
 
   it.each([
     ["docker", ["run", "-e", "K=abc", "img"], [2, "abc"], ["docker", "run", "-e", "K", "img"]],

@@ -75,6 +75,17 @@ describe("a config that the user changed since", () => {
     expect(back(later)).toMatchObject({ text: later, servers: ["db", "mail"], refused: [] });
   });
 
+  it("makes a number of what was one, and keeps what the user wrote beside it", () => {
+    const config = `{"mcpServers": {"n": {"command": "x", "args": [7123456789], "env": {"T": 98237498237412, "P": 1.0}}}}`;
+    const { after, back } = migrated(config, [
+      ["/mcpServers/n/env/T", "98237498237412"],
+      ["/mcpServers/n/args/0", "7123456789"],
+    ]);
+    expect(after).toContain(`"T": "mcp-secret://local/n/T", "P": 1.0`);
+    expect(back(after.replace("1.0", "2")).text).toBe(config.replace("1.0", "2"));
+    expect(back(after).text).toBe(config);
+  });
+
   it("finds a server that was renamed, and one that was copied, by its id", () => {
     const { after, back } = migrated();
     const result = back(after.replace(`"mail":`, `"post":`));

@@ -60,7 +60,15 @@ async function killAt(scene: Scene, at: number): Promise<Ended> {
   issue(issuer, user, "first");
   await store.provider.put(path, { user: new Secret(user), password: new Secret("first") }, { ifVersion: 0 });
   const home = store.machine();
-  const job: WorkerJob = { ...store.job, path, kind: target, address: issuer.address, at, signal: "SIGKILL" };
+  const job: WorkerJob = {
+    ...store.job,
+    path,
+    kind: target,
+    address: issuer.address,
+    at,
+    signal: "SIGKILL",
+    callTime: 3_000,
+  };
   const sampler = sample(scene, path, user);
   const ended = await startWorker(worker, home, job).ended;
   const where = `killed at ${at}, ${ended.points?.at(-1) ?? "…"}`;

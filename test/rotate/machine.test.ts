@@ -16,7 +16,7 @@ const STATE: RotationState = {
 };
 
 const WORDS = { reason: "because" };
-const EFFECTS = ["proposed", "spillOpened", "minted", "discarded", "set", "retired"] as const;
+const EFFECTS = ["proposed", "spillOpened", "waited", "minted", "discarded", "set", "retired"] as const;
 const VALUES = ["candidate", "current", "previous", "found"] as const;
 
 const SEEN: readonly Seen[] = [
@@ -34,6 +34,9 @@ const SEEN: readonly Seen[] = [
     { type: "tested", value, verdict: { type: "unreachable", reason: "because" } },
   ]),
   ...(["base", "candidate", "other", "gone"] as const).map((is): Seen => ({ type: "secret", is, version: 2 })),
+  { type: "unfit", how: "same" },
+  { type: "unfit", how: "incomplete", missing: ["x"] },
+  { type: "inUse" },
   { type: "spill", found: true },
   { type: "spill", found: false },
 ];
@@ -93,6 +96,7 @@ const ONLY_IN: Readonly<Partial<Record<Step["do"], readonly string[]>>> = {
   propose: ["claimed"],
   openSpill: ["claimed"],
   mint: ["minting"],
+  waitOut: ["minting"],
   readSpill: ["minting"],
   discard: ["minting", "rollback"],
   set: ["setting"],
@@ -144,6 +148,15 @@ describe("the machine", () => {
       ({ state, step }) => MINTED.has(state.phase) && step.do === "test" && step.value === "current",
     );
     expect(shown.filter(({ facts }) => facts.reuseRevokes)).toEqual([]);
+  });
+
+  test("judges a call whose answer nobody has only when it is over", () => {
+    const minting = EVERYTHING.filter(({ state, facts }) => state.phase === "minting" && facts.kind === "mint");
+    const judging = minting.filter(({ step }) => step.do === "test" || step.do === "discard");
+    expect(judging.length).toBeGreaterThan(0);
+    const answered = judging.filter(({ seen }) => seen.type === "unfit");
+    const waited = judging.filter(({ seen }) => seen.type === "done" && seen.what === "waited");
+    expect(waited.length + answered.length).toBe(judging.length);
   });
 
   test("tries no third wrong login in a run", () => {

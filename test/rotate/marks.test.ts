@@ -12,6 +12,7 @@ import {
   markExposed,
   markReplaced,
   markRotated,
+  moveMarks,
   readMarks,
   type Rotated,
 } from "../../src/rotate/marks.ts";
@@ -141,6 +142,47 @@ describe("a rotation", () => {
   ] as const)("%s, and version %s is %s: over is %s", (ending, version, how, over) => {
     const mark = { since: "", version: 2, places: [], ...(ending && { ending }) };
     expect(isOver(mark, version, how)).toBe(over);
+  });
+});
+
+test("marks go with a secret to another store, each of its fields, without the version that the old store counted", async () => {
+  const at = home();
+  const password = { ...ref, field: "password" };
+  const other = parseRef("mcp-secret://local/mail/TOKEN-2");
+  await markExposed(
+    at,
+    [ref, password, other].map((each) => ({ ref: each, version: 4, places: [place("/a")] })),
+    NOW,
+  );
+  await markReplaced(at, { ref: password, version: 5, changed: true }, NOW + 1000);
+  const to = parseRef("mcp-secret://team/kv/mail/TOKEN");
+  await moveMarks(at, [{ from: ref, to }]);
+  const marks = readMarks(at);
+  const since = "2026-11-25T10:00:00.000Z";
+  expect(Object.fromEntries(marks)).toEqual({
+    "mcp-secret://team/kv/mail/TOKEN": { since, places: [place("/a")] },
+    "mcp-secret://team/kv/mail/TOKEN#password": { since, places: [place("/a")], replaced: "2026-11-25T10:00:01.000Z" },
+    "mcp-secret://local/mail/TOKEN-2": { since, version: 4, places: [place("/a")] },
+  });
+  // Of the new store no version is known yet: whatever it has is the value that was exposed.
+  const exposed = marks.get("mcp-secret://team/kv/mail/TOKEN");
+  expect(exposed && isReplaced(exposed, 1)).toBe(false);
+});
+
+test("two that change places keep each its own mark, and a move of what has none writes nothing", async () => {
+  const at = home();
+  const [a, b] = [parseRef("mcp-secret://local/a"), parseRef("mcp-secret://team/kv/a")];
+  await moveMarks(at, [{ from: a, to: b }]);
+  expect(existsSync(join(at.home, "rotation"))).toBe(false);
+  await markExposed(at, [{ ref: a, places: [place("/a")] }], NOW);
+  await markExposed(at, [{ ref: b, places: [place("/b")] }], NOW);
+  await moveMarks(at, [
+    { from: a, to: b },
+    { from: b, to: a },
+  ]);
+  expect(Object.fromEntries(readMarks(at))).toMatchObject({
+    "mcp-secret://local/a": { places: [place("/b")] },
+    "mcp-secret://team/kv/a": { places: [place("/a")] },
   });
 });
 

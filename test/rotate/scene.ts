@@ -86,6 +86,8 @@ function optionsFor(
   given: Pick<Scene, "home" | "provider" | "target"> & { readonly phases: string[] },
 ): RotationOptions {
   const local = given.home.options();
+  // Nobody waits in a test: the clock goes on instead.
+  let slept = 0;
   return {
     ...given,
     home: given.home.home,
@@ -94,8 +96,8 @@ function optionsFor(
     // Runs of one test come one after the other: whoever held the claim is gone.
     owner: () => ({ pid: process.pid, host: "here", boot: "", namespace: "", started: "", since: Date.now() }),
     stateOf: () => "dead",
-    now: Date.now,
-    sleep: async () => {},
+    now: () => Date.now() + slept,
+    sleep: async (time) => void (slept += time),
     random,
     holders: () => [],
     progress: (phase) => void given.phases.push(phase),

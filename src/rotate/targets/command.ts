@@ -3,7 +3,7 @@ import { formatRef, isSegment } from "../../core/ref.ts";
 import { Secret } from "../../core/secret.ts";
 import { readSettingsAt } from "../../core/settings-reader.ts";
 import type { UserError } from "../../errors.ts";
-import type { Converse, MintTarget, RotationRequest, TargetOptions, Verdict } from "../target.ts";
+import type { Conversation, Converse, MintTarget, RotationRequest, TargetOptions, Verdict } from "../target.ts";
 import { lost, refused, unreachable } from "./failure.ts";
 
 /**
@@ -43,6 +43,7 @@ export function open(options: TargetOptions): MintTarget {
   return {
     class: settings.class,
     kind: "mint",
+    callTime: settings.timeout,
     ...(settings.reuseRevokes && { reuseRevokes: true }),
     ...(settings.whenLost !== undefined && { whenLost: settings.whenLost }),
     mint: (request) => create(program, request),
@@ -52,11 +53,15 @@ export function open(options: TargetOptions): MintTarget {
   };
 }
 
-function readCommand({ ref, settings: given }: TargetOptions): CommandSettings {
+function readCommand({ ref, settings: given, probe }: TargetOptions): CommandSettings {
   return readSettingsAt(`rotation.${formatRef(ref)}`, given, (settings) => {
     const [program = "", ...args] = settings.texts("command", (text) => !text.includes("\0"));
     if (!program.startsWith("/") && !/^[A-Za-z]:[\\/]/.test(program))
       settings.fail("command", "must begin with an absolute path");
+    // Before anything is written: a rotation that cannot be gone on with is not begun.
+    const found = probe === undefined ? "program" : probe(program);
+    if (found === undefined) settings.fail("command", `names a program that is not there: ${program}`);
+    if (found === "other") settings.fail("command", `names what cannot be run: ${program}`);
     return {
       program,
       args,
@@ -74,41 +79,44 @@ const DEFAULT_TIMEOUT = 30;
 
 async function create(program: Program, request: RotationRequest): Promise<Fields> {
   const { ref } = request;
-  const { exit, answer } = await ask(program, "create", request, undefined);
-  if (exit === TRY_LATER) throw unreachable(ref, whyOf(answer, request, "the program says to try later"));
-  if (exit === NOT_ALLOWED) throw notAllowed(program, request, answer);
+  const told = await ask(program, "create", request, undefined);
+  if (told.missing) throw unreachable(ref, endOf(program, told));
+  if (told.exit === TRY_LATER) throw unreachable(ref, why(program, told));
+  if (told.exit === NOT_ALLOWED) throw notAllowed(program, request, told);
   // Whatever else it did, it may have made something.
-  const fields = exit === 0 ? fieldsIn(answer) : undefined;
+  const fields = told.exit === 0 ? fieldsIn(told.answer) : undefined;
   if (fields !== undefined) return fields;
   throw lost(
     ref,
-    exit === 0 ? "the program's answer to create is not one line of JSON with fields" : endOf(program, exit),
+    told.exit === 0 ? "the program's answer to create is not one line of JSON with fields" : why(program, told),
   );
 }
 
 async function test(program: Program, fields: Fields, request: RotationRequest): Promise<Verdict> {
-  const { exit, answer } = await ask(program, "test", request, fields);
-  const verdict = exit === 0 ? verdictIn(answer, request) : undefined;
-  if (verdict !== undefined) return verdict;
-  if (exit === TRY_LATER)
-    return { type: "unreachable", reason: whyOf(answer, request, "the program says to try later") };
-  const reason =
-    exit === 0 ? "the program's answer to test is not one line of JSON with a verdict" : endOf(program, exit);
-  return { type: "unreachable", reason };
+  const told = await ask(program, "test", request, fields);
+  if (told.exit !== 0) return { type: "unreachable", reason: why(program, told) };
+  return (
+    verdictIn(told) ?? {
+      type: "unreachable",
+      reason: "the program's answer to test is not one line of JSON with a verdict",
+    }
+  );
 }
 
 /** Without `fields`: what a `create` of this id made, and whose answer nobody got. */
 async function retire(program: Program, request: RotationRequest, fields: Fields | undefined): Promise<void> {
-  const { exit, answer } = await ask(program, "retire", request, fields);
-  if (exit === 0) return;
-  if (exit === NOT_ALLOWED) throw notAllowed(program, request, answer);
-  throw unreachable(request.ref, whyOf(answer, request, endOf(program, exit)));
+  const told = await ask(program, "retire", request, fields);
+  if (told.exit === 0 && told.answer !== undefined) return;
+  if (told.exit === 0) throw unreachable(request.ref, "the program's answer to retire is not one line of JSON");
+  if (told.exit === NOT_ALLOWED) throw notAllowed(program, request, told);
+  throw unreachable(request.ref, why(program, told));
 }
 
-interface Told {
-  readonly exit: number | undefined;
+interface Told extends Pick<Conversation, "exit" | "missing"> {
   /** The one line that it said, as parsed; undefined for anything else. */
   readonly answer: Readonly<Record<string, unknown>> | undefined;
+  /** A line of its own words, where it holds no value; undefined where it said none. */
+  readonly shown: (text: unknown) => string | undefined;
 }
 
 async function ask(
@@ -118,7 +126,7 @@ async function ask(
   fields: Fields | undefined,
 ): Promise<Told> {
   const { settings, options, converse } = program;
-  const { id, ref, current, previous, deadline } = request;
+  const { id, ref, current, previous, deadline, started } = request;
   const told = {
     v: 1,
     id,
@@ -127,12 +135,15 @@ async function ask(
     ...(previous && { previous: exposed(previous) }),
     ...(fields && { fields: exposed(fields) }),
   };
-  const { stdout, exit } = await converse(settings.program, [...settings.args, action], {
+  const { stdout, ...ended } = await converse(settings.program, [...settings.args, action], {
     input: `${JSON.stringify(told)}\n`,
     timeout: Math.max(1, Math.min(settings.timeout, deadline - options.now())),
     env: settings.env,
+    ...(started && { started }),
   });
-  return { exit, answer: parseLine(stdout) };
+  const answer = parseLine(stdout);
+  const values = [told.current, told.previous, told.fields, answer?.["fields"]].flatMap((each) => textsIn(each));
+  return { ...ended, answer, shown: (text) => shown(text, values) };
 }
 
 function exposed(fields: Fields): Record<string, string> {
@@ -160,7 +171,7 @@ function fieldsIn(answer: Told["answer"]): Fields | undefined {
   return isGood ? Object.fromEntries(entries.map(([name, value]) => [name, new Secret(String(value))])) : undefined;
 }
 
-function verdictIn(answer: Told["answer"], request: RotationRequest): Verdict | undefined {
+function verdictIn({ answer, shown: show }: Told): Verdict | undefined {
   const missing = answer?.["missing"];
   switch (answer?.["verdict"]) {
     case "valid":
@@ -168,38 +179,50 @@ function verdictIn(answer: Told["answer"], request: RotationRequest): Verdict | 
     case "rejected":
       return { type: "rejected" };
     case "lacking":
-      return {
-        type: "lacking",
-        missing: Array.isArray(missing) ? missing.map((each) => shown(String(each), request)) : [],
-      };
+      return { type: "lacking", missing: Array.isArray(missing) ? missing.flatMap((each) => show(each) ?? []) : [] };
     case "unreachable":
-      return { type: "unreachable", reason: whyOf(answer, request, "the program cannot reach the system") };
+      return { type: "unreachable", reason: show(answer["reason"]) ?? "the program cannot reach the system" };
     default:
       return undefined;
   }
 }
 
-function notAllowed({ settings }: Program, request: RotationRequest, answer: Told["answer"]): UserError {
-  const why = whyOf(answer, request, "the program says that it is not allowed to");
-  return refused(request.ref, why, `look at what ${settings.program} needs`);
+function notAllowed({ settings }: Program, { ref }: RotationRequest, { answer, shown: show }: Told): UserError {
+  const reason = show(answer?.["reason"]) ?? "the program says that it is not allowed to";
+  return refused(ref, reason, `look at what ${settings.program} needs`);
 }
 
-function endOf({ settings }: Program, exit: number | undefined): string {
-  return exit === undefined
-    ? `${settings.program} was killed, or took too long`
-    : `${settings.program} ended with ${exit}`;
+/** In its own words, where it said any. */
+function why(program: Program, told: Told): string {
+  return told.shown(told.answer?.["reason"]) ?? endOf(program, told);
 }
 
-function whyOf(answer: Told["answer"], request: RotationRequest, otherwise: string): string {
-  const reason = answer?.["reason"];
-  return typeof reason === "string" && reason !== "" ? shown(reason, request) : otherwise;
+function endOf({ settings: { program } }: Program, { exit, missing }: Told): string {
+  if (missing === true) return `${program} cannot be started`;
+  if (exit === undefined) return `${program} was killed, or took too long`;
+  return exit === TRY_LATER ? "the program says to try later" : `${program} ended with ${exit}`;
 }
 
-/** One short line of the program's, where it holds none of the values that we gave it. */
-function shown(text: string, { current, previous }: RotationRequest): string {
-  const values = [...Object.values(current), ...Object.values(previous ?? {})].map((value) => value.expose());
-  if (values.some((value) => value.length > 3 && text.includes(value))) return "what the program says holds a value";
+/** One short line of the program's, where it holds none of the values that it was given, or gave. */
+function shown(text: unknown, values: readonly string[]): string | undefined {
+  if (typeof text !== "string" || text === "") return undefined;
+  if (values.some((value) => holds(text, value))) return "what the program says holds a value";
   return text.replaceAll(/\p{C}+/gu, " ").slice(0, 200);
+}
+
+/** As it is, a line of it, or as programs write it into URLs and headers. */
+function holds(text: string, value: string): boolean {
+  const bytes = Buffer.from(value);
+  const spelt = [encodeURIComponent(value), JSON.stringify(value).slice(1, -1), bytes.toString("base64url")];
+  const forms = [value, ...value.split(/\r?\n/), ...spelt, bytes.toString("base64").replace(/=+$/, "")];
+  return forms.some((form) => form.length >= SHORTEST && text.includes(form));
+}
+
+/** A shorter value is a word like any other. */
+const SHORTEST = 4;
+
+function textsIn(value: unknown): string[] {
+  return isObject(value) ? Object.values(value).filter((each) => typeof each === "string") : [];
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -6,11 +6,11 @@ import type { RotationRequest, SetTarget, TargetOptions, Verdict } from "../targ
 import { refused } from "./failure.ts";
 import { type Login, adminLogin, readLogin, withLogin } from "./login.ts";
 import { newPassword } from "./password.ts";
-import { type AclUser, addPassword, removePassword } from "./redis/acl.ts";
+import { type AclUser, addPassword, removePassword, takesAnyPassword } from "./redis/acl.ts";
 import { type Command, withConnection } from "./redis/connection.ts";
 import { refusalOf, verdictOf } from "./redis/failure.ts";
 import { type RedisSettings, parseRedis } from "./redis/settings.ts";
-import { type System, changeAlone } from "./system.ts";
+import { type System, changeAlone, reasonOf } from "./system.ts";
 import { tlsOptions } from "./tls.ts";
 
 /**
@@ -47,6 +47,7 @@ function propose({ options, settings }: Opened, current: Fields): Fields {
 
 async function test(target: Opened, fields: Fields, request: RotationRequest): Promise<Verdict> {
   const login = loginOf(target, fields);
+  const { password: current } = loginOf(target, request.current);
   for (const node of target.nodes) {
     try {
       // A login is all: whatever the user may do, it may with each of its passwords.
@@ -55,8 +56,36 @@ async function test(target: Opened, fields: Fields, request: RotationRequest): P
       if (error instanceof UserError) throw error;
       return node.verdictOf(error);
     }
+    const proof = login.password.equals(current) ? VALID : await proofOf(target, node, login, request);
+    if (proof.type !== "valid") return proof;
   }
-  return { type: "valid" };
+  return VALID;
+}
+
+const VALID: Verdict = { type: "valid" };
+
+/**
+ * A login proves nothing where the user takes any password: what was never set is none of its passwords. It may look
+ * itself, or its administrator does, of whom nothing else is said here.
+ */
+async function proofOf(
+  target: Opened,
+  node: System<Command>,
+  login: Login,
+  request: RotationRequest,
+): Promise<Verdict> {
+  const { options, settings } = target;
+  const user = userOf(target, login);
+  try {
+    const who = settings.admin === undefined ? login : await adminLogin(options, settings.admin, settings.places);
+    const isOpen = await node.ask(who, request, (command) => takesAnyPassword(command, user));
+    return isOpen ? { type: "rejected" } : VALID;
+  } catch (error) {
+    return {
+      type: "unreachable",
+      reason: `whether user ${user.name} takes any password cannot be seen: ${reasonOf(error)}`,
+    };
+  }
 }
 
 async function set(target: Opened, fields: Fields, request: RotationRequest): Promise<void> {

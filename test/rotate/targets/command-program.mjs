@@ -41,9 +41,8 @@ async function retire() {
 }
 
 function spoil() {
-  if (what === "hang") setInterval(() => {}, 1000);
+  if (what === "killed") process.kill(process.pid, "SIGKILL");
   else if (what === "garbage") process.stdout.write("two\nlines\n");
-  else if (what === "reason") say({ verdict: "unreachable", reason: `it is about ${current.password}` });
   else if (what === "lacking") say({ verdict: "lacking", missing: ["write"] });
   else process.exit(Number(what));
 }

@@ -22,7 +22,14 @@ interface Options {
 function targetFor(scene: Scene, { mode = "none", settings = {}, env = {} }: Options = {}): MintTarget {
   const command = [process.execPath, PROGRAM, scene.issuer.address];
   const given = { command, env: { MODE: mode, ...env }, ...settings };
-  return open({ ...optionsOf(given), converse: realContext().converse });
+  const { converse, probe } = realContext();
+  return open({ ...optionsOf(given), converse, probe });
+}
+
+/** The target with a program that answers with a line and ends with a code. */
+function answering(stdout: string, exit: number | undefined, more: { readonly missing?: true } = {}): MintTarget {
+  const converse = () => Promise.resolve({ stdout, exit, ...more });
+  return open({ ...optionsOf({ command: "/a/program" }), converse });
 }
 
 describe("the target command", () => {
@@ -34,11 +41,11 @@ describe("the target command", () => {
     expect(passwordsOf(scene.issuer)).toEqual([await scene.stored()]);
   });
 
-  test.each(["create:garbage", "create:3", "create:hang"])(
+  test.each(["create:garbage", "create:3", "create:killed"])(
     "deletes what a create made whose answer was lost (%s)",
     async (mode) => {
       const scene = await openScene("mint-O");
-      const broken = targetFor(scene, { mode, settings: { timeout: 2 } });
+      const broken = targetFor(scene, { mode });
       expect(await scene.run({ target: broken })).toMatchObject({ type: "later" });
       expect(scene.asked()).toBe("mint discard mint");
       expect(await scene.run({ target: targetFor(scene) })).toMatchObject({ type: "rotated" });
@@ -49,24 +56,61 @@ describe("the target command", () => {
   test.each([
     ["test:75", "later"],
     ["test:garbage", "later"],
-    ["test:hang", "later"],
+    ["test:killed", "later"],
     ["test:lacking", "rolledBack"],
     ["retire:75", "later"],
     ["retire:77", "adminRefused"],
     ["create:77", "adminRefused"],
   ])("%s ends a rotation as %s", async (mode, type) => {
     const scene = await openScene("mint-O");
-    const outcome = await scene.run({ target: targetFor(scene, { mode, settings: { timeout: 2 } }) });
+    const outcome = await scene.run({ target: targetFor(scene, { mode }) });
     expect(outcome).toMatchObject({ type });
     expect(JSON.stringify(outcome)).not.toContain(FIRST);
     expect(passwordsOf(scene.issuer)).toContain(await scene.stored());
   });
 
-  test("shows no reason that holds a value", async () => {
-    const scene = await openScene("mint-O");
-    const target = targetFor(scene, { mode: "test:reason" });
-    const verdict = await target.test(current, requestOf(current));
-    expect(verdict).toEqual({ type: "unreachable", reason: "what the program says holds a value" });
+  describe("shows nothing that holds a value", () => {
+    const value = "new+canary/value==";
+    const fields = fieldsOf({ user: "app", password: value });
+    const pem = fieldsOf({ key: "-----BEGIN-----\nline-of-the-key\n-----END-----" });
+    const withheld = "what the program says holds a value";
+
+    test.each([
+      ["as it is", value, fields],
+      ["in a URL", encodeURIComponent(value), fields],
+      ["in a header", Buffer.from(value).toString("base64"), fields],
+      ["in part, a line of it", "line-of-the-key", pem],
+      ["that is current", FIRST, fields],
+    ])("of those it is given: %s", async (_what, said, given) => {
+      const request = requestOf(current);
+      const lacking = answering(JSON.stringify({ verdict: "lacking", missing: [`admin:${said}`, "write"] }), 0);
+      expect(await lacking.test(given, request)).toEqual({ type: "lacking", missing: [withheld, "write"] });
+      const unreachable = answering(JSON.stringify({ verdict: "unreachable", reason: `it is ${said}` }), 0);
+      expect(await unreachable.test(given, request)).toEqual({ type: "unreachable", reason: withheld });
+      const failed = answering(JSON.stringify({ reason: `it is ${said}` }), 77);
+      await expect(failed.retire(given, request)).rejects.toThrow(withheld);
+    });
+
+    test("nor one that it has made", async () => {
+      const said = JSON.stringify({ fields: { value }, reason: `made ${value}` });
+      await expect(answering(said, 75).mint(requestOf(current))).rejects.toThrow(withheld);
+    });
+  });
+
+  test.each([3, 75, 77])("shows the reason of a test that ends with %s", async (exit) => {
+    const verdict = await answering('{"reason":"the gate is shut"}', exit).test(current, requestOf(current));
+    expect(verdict).toEqual({ type: "unreachable", reason: "the gate is shut" });
+  });
+
+  test.each(["", "done", "[]", "{}\n{}"])("has not ended a value with the answer %j", async (said) => {
+    const target = answering(said, 0);
+    await expect(target.retire(current, requestOf(current))).rejects.toMatchObject({ code: "target-unreachable" });
+    await expect(target.discard(requestOf(current))).rejects.toMatchObject({ code: "target-unreachable" });
+  });
+
+  test("that could not be started has surely made nothing", async () => {
+    const mint = answering("", undefined, { missing: true }).mint(requestOf(current));
+    await expect(mint).rejects.toMatchObject({ code: "target-unreachable" });
   });
 
   test("is told nothing but what it needs, and no value in its arguments or environment", async () => {
@@ -94,12 +138,15 @@ describe("the target command", () => {
     expect(calls.join()).not.toContain(await scene.stored());
   });
 
-  test("that is not there is no rotation: the old value stays", async () => {
-    const scene = await openScene("mint-X");
-    const target = targetFor(scene, { settings: { command: ["/nowhere/program"], class: "X" } });
-    expect(await scene.run({ target })).toMatchObject({ type: "later" });
-    expect(await scene.stored()).toBe(FIRST);
-    expect(passwordsOf(scene.issuer)).toEqual([FIRST]);
+  test.each([
+    ["/nowhere/program", "not there"],
+    ["/etc/passwd", "cannot be run"],
+    ["/", "cannot be run"],
+  ])("whose program is %s is a mistake in the settings", (program, named) => {
+    const { converse, probe } = realContext();
+    const opening = () => open({ ...optionsOf({ command: program }), converse, probe });
+    const error = { code: "config-invalid", message: expect.stringContaining(named) };
+    expect(opening).toThrow(expect.objectContaining(error));
   });
 
   test.each([

@@ -90,6 +90,45 @@ describe("two users that take turns", () => {
     expect(await logsIn(server, loginOf(first))).toBe(false);
   });
 
+  withServer(
+    "the second user is made with the rights that the documentation names, whole or not at all",
+    async ({ server }) => {
+      for (const user of ["pair_a", "maker"]) await madeUser(server, user);
+      await query(server, "GRANT SELECT, INSERT ON app.* TO pair_a");
+      await query(server, "GRANT CREATE USER ON *.* TO maker");
+      await query(server, "GRANT SELECT ON mysql.* TO maker");
+      await query(server, "GRANT SELECT ON app.* TO maker WITH GRANT OPTION");
+      const admin = { "db/admin": { username: "maker", password: "old-password" } };
+      const target = targetOf({ users: ["pair_a", "pair_b"], database: "app" }, admin);
+      const first = fieldsOf({ username: "pair_a", password: "old-password" });
+      const second = target.propose(requestOf(first));
+      const there = () => query(server, "select user from mysql.user where user = 'pair_b'");
+      await expect(target.set(second, requestOf(first))).rejects.toMatchObject({
+        code: "target-refused",
+        message: expect.stringMatching(
+          /pair_b.* cannot be given the grants of .*pair_a.*GRANT SELECT, INSERT ON `app`/,
+        ),
+        hint: expect.stringContaining("WITH GRANT OPTION"),
+      });
+      expect(await target.test(second, requestOf(first))).toEqual({ type: "rejected" });
+      expect(await there()).toEqual([]);
+      await query(server, "GRANT INSERT ON app.* TO maker WITH GRANT OPTION");
+      await target.set(second, requestOf(first));
+      expect(await target.test(second, requestOf(first))).toEqual({ type: "valid" });
+
+      // One that was made and not finished, as by a run that was killed, is finished.
+      await query(server, "REVOKE ALL PRIVILEGES, GRANT OPTION FROM pair_b");
+      expect(await target.test(second, requestOf(first))).toMatchObject({ type: "lacking" });
+      await query(server, "REVOKE INSERT ON app.* FROM maker");
+      const third = target.propose(requestOf(first));
+      await expect(target.set(third, requestOf(first))).rejects.toMatchObject({ code: "target-refused" });
+      expect(await target.test(third, requestOf(first))).toEqual({ type: "rejected" });
+      await query(server, "GRANT INSERT ON app.* TO maker WITH GRANT OPTION");
+      await target.set(third, requestOf(first));
+      expect(await target.test(third, requestOf(first))).toEqual({ type: "valid" });
+    },
+  );
+
   withServer("lacking names what the new user may not do", async ({ server }) => {
     for (const user of ["rich", "poor"]) await madeUser(server, user);
     await query(server, "CREATE ROLE staff");

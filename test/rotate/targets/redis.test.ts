@@ -105,6 +105,25 @@ describe.for<RedisKind>(["redis", "valkey"])("%s", (kind) => {
     },
   );
 
+  withServer(
+    "any password: a login with it proves nothing, whoever looks; one's own stays valid",
+    async ({ server }) => {
+      await command(server, ["ACL", "SETUSER", "any", "on", "nopass", "~*", "+@all"]);
+      const current = fieldsOf({ username: "any", password: "old-password" });
+      for (const admin of [ADMIN, undefined]) {
+        const target = admin === undefined ? targetOf(server, { admin }) : targetOf(server);
+        const candidate = target.propose(requestOf(current));
+        await expect(target.set(candidate, requestOf(current))).rejects.toMatchObject({ code: "target-refused" });
+        expect(await target.test(candidate, requestOf(current))).toEqual({ type: "rejected" });
+        expect(await target.test(current, requestOf(current))).toEqual({ type: "valid" });
+      }
+      // Of an administrator who is not let in nothing is said about the user.
+      const wrong = targetOf(server, {}, { "db/admin": { username: "default", password: "wrong" } });
+      const verdict = await wrong.test(fieldsOf({ username: "any", password: "new" }), requestOf(current));
+      expect(verdict).toMatchObject({ type: "unreachable", reason: /user any takes any password cannot be seen/ });
+    },
+  );
+
   withServer("an administrator that may do no more than it must", async ({ server }) => {
     const rights = ["+acl|getuser", "+acl|setuser", "+acl|save"];
     await command(server, ["ACL", "SETUSER", "rotator", "on", ">rotator", "-@all", ...rights]);

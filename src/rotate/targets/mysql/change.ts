@@ -1,8 +1,9 @@
 import type { SecretRef } from "../../../core/ref.ts";
 import { refused } from "../failure.ts";
+import { reasonOf } from "../system.ts";
 import type { Query } from "./connection.ts";
 import { errorNumber } from "./failure.ts";
-import { account, grantsFor, grantsOf } from "./grants.ts";
+import { account, grantsFor, grantsOf, isNothing } from "./grants.ts";
 import { type PasswordPlugin, passwordHash } from "./hash.ts";
 
 export interface Server {
@@ -77,14 +78,59 @@ export async function changePassword(
   const of = account(change.user, host);
   const plugin = await pluginOf(query, server, change);
   const hash = passwordHash(plugin, change.password, change.salt);
+  // Before its password: what fails here must not leave one that logs in, and may do nothing.
+  if (model !== undefined && (await isBare(query, of)))
+    await copyGrants(query, { ref, from: account(model, host), to: of });
   try {
     for (const statement of passwordStatements(server, of, { plugin, hash, keep })) await query(statement);
   } catch (error) {
     if (errorNumber(error) !== UNKNOWN_USER || model === undefined) throw error;
-    const lines = await grantsOf(query, account(model, host));
     const word = server.isMariaDb ? `VIA ${plugin} USING` : `WITH '${plugin}' AS`;
-    await query(`CREATE USER IF NOT EXISTS ${of} IDENTIFIED ${word} '${hash}'`);
-    for (const grant of grantsFor(lines, account(model, host), of)) await query(grant);
+    const make = `CREATE USER ${of} IDENTIFIED ${word} '${hash}'`;
+    await makeUser(query, make, { ref, from: account(model, host), to: of });
+  }
+}
+
+/** Whose grants an account gets. */
+interface Copy {
+  readonly ref: SecretRef;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** A new account with the grants of another one, or none. */
+async function makeUser(query: Query, make: string, copy: Copy): Promise<void> {
+  await query(make);
+  try {
+    await copyGrants(query, copy);
+  } catch (error) {
+    // Where that fails too, it is a bare one for the next time.
+    await query(`DROP USER ${copy.to}`).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** @throws UserError target-refused, naming the grant that the administrator may not give */
+async function copyGrants(query: Query, { ref, from, to }: Copy): Promise<void> {
+  const lines = await grantsOf(query, from);
+  for (const grant of grantsFor(lines, from, to)) {
+    try {
+      await query(grant);
+    } catch (error) {
+      if (errorNumber(error) === undefined) throw error;
+      const what = `${to} cannot be given the grants of ${from}: ${reasonOf(error)}: ${grant}`;
+      throw refused(ref, what, `give admin that right WITH GRANT OPTION, or make ${to} with the grants of ${from}`);
+    }
+  }
+}
+
+/** True where an account is there and may do nothing, as one that was made and not finished. */
+async function isBare(query: Query, of: string): Promise<boolean> {
+  try {
+    return isNothing(await grantsOf(query, of));
+  } catch (error) {
+    if (errorNumber(error) === undefined) throw error;
+    return false;
   }
 }
 

@@ -17,13 +17,20 @@ export async function grantsOf(query: Query, of: string): Promise<readonly strin
   return rows.flatMap((row) => Object.values(row)).map(String);
 }
 
+/** True where they give no right at all. */
+export function isNothing(lines: readonly string[]): boolean {
+  return lines.map(parse).every(({ rights }) => rights.length === 0);
+}
+
 /**
  * The same grants for another account, as statements. A password that a line names, as MariaDB's first one does, is left
- * out: that would be the other one's.
+ * out: that would be the other one's. So is a line that gives nothing: every account has `USAGE`, and to grant it takes
+ * a right that who makes accounts need not have.
  */
 export function grantsFor(lines: readonly string[], from: string, to: string): string[] {
   return lines.flatMap((line) => {
     const text = withoutPassword(line);
+    if (isNothing([text])) return [];
     // An odd run of backticks ends a name, so that this cannot stand inside of one.
     const place = [` TO ${from}`, ` FOR ${from}`].find((each) => text.includes(each));
     if (place === undefined) return [];

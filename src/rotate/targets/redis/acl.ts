@@ -32,6 +32,11 @@ export async function addPassword(command: Command, user: AclUser, password: Sec
   await save(command, user);
 }
 
+/** True for a user with `nopass`. @throws UserError target-refused where there is no such user; what the server answers */
+export async function takesAnyPassword(command: Command, user: Pick<AclUser, "ref" | "name">): Promise<boolean> {
+  return (await look(command, user)).flags.includes("nopass");
+}
+
 /** Takes a password away; nothing changes where it is not there. @throws UserError target-refused; what it answers */
 export async function removePassword(command: Command, user: AclUser, password: Secret): Promise<void> {
   const { passwords } = await look(command, user);
@@ -39,7 +44,7 @@ export async function removePassword(command: Command, user: AclUser, password: 
   await save(command, user);
 }
 
-async function look(command: Command, { ref, name }: AclUser) {
+async function look(command: Command, { ref, name }: Pick<AclUser, "ref" | "name">) {
   const answer = await command("ACL", "GETUSER", name);
   if (!Array.isArray(answer)) throw refused(ref, `there is no user ${name} on the server`, `ACL SETUSER ${name} on …`);
   const member = (of: string): readonly unknown[] => {
