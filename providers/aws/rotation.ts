@@ -30,6 +30,8 @@ export function rotationOf(place: Place, path: string, given: unknown): NativeRo
   const name = nameOf(place.store, place.settings.prefix, path);
   return {
     class: "X",
+    // A function for two users that take turns leaves the old one as it is.
+    mayKeepOld: true,
     status: (request) => statusOf(place, name, request),
     rotate: (id, request) => rotate(place, name, { id, request }),
   };

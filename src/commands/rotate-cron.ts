@@ -1,6 +1,7 @@
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { createHash } from "node:crypto";
 import type { Context } from "../context.ts";
+import { printable } from "../core/table.ts";
 import { EXIT, UserError, systemCode } from "../errors.ts";
 import { entryCommand, installLauncher } from "../launch/install.ts";
 import {
@@ -39,7 +40,17 @@ export async function runInstallCron(context: Context, options: CronOptions): Pr
   } else {
     terminal.out(textOf(installation, platform));
   }
+  if (options.write !== true) warnOfAbsent(context);
   return EXIT.ok;
+}
+
+/** The stable launcher is there from the first migrate on: what names it before that starts nothing. */
+function warnOfAbsent(context: Context): void {
+  const { command, args } = entryCommand(context);
+  const absent = [command, ...args].find((word) => isAbsolute(word) && context.files.look(word) === undefined);
+  if (absent === undefined) return;
+  context.terminal.err(`[mcp-secrets] ${printable(absent)} is not there yet\n`);
+  context.terminal.err("[mcp-secrets] hint: mcp-secrets rotate install-cron --write makes it too\n");
 }
 
 function schedulerOf({ platform }: Context, { for: name }: CronOptions) {

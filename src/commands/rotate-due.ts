@@ -40,7 +40,7 @@ async function workOnDue(context: Context, options: DueOptions): Promise<number>
   const config = configState(context);
   const world = openWorld(context);
   if (world.settings.trigger === "cron" && context.env[BY_LAUNCH] !== undefined) {
-    writeDue(context, config, undefined);
+    writeDue(context, config, undefined, context.now());
     return EXIT.ok;
   }
   const standings = await readStandings(world, world.settings.secrets);
@@ -49,7 +49,7 @@ async function workOnDue(context: Context, options: DueOptions): Promise<number>
   const jobs = due.map((standing) => ({ ...jobOf(standing), work: standing.work }));
   const exit = await workOn(world, jobs, { json: options.json === true, quiet: true });
   const rest = standings.filter((standing) => workOf(standing, now) === undefined);
-  writeDue(context, config, nextTime(world, rest, due.length > 0 ? now + RETRY : undefined));
+  writeDue(context, config, nextTime(world, rest, due.length > 0 ? now + RETRY : undefined), context.now());
   return exit;
 }
 

@@ -26,10 +26,17 @@ export async function rotateExposed(world: World, options: ExposedOptions): Prom
   const automatic = secrets.filter(({ target }) => target !== HUMAN);
   const telling = { json: options.json === true, quiet: false };
   const exit = await locked(world, automatic, telling, () => rotateAll(world, automatic, telling));
-  const left = exposed.filter(({ ref }) => rotatedSecret(world, ref).target === HUMAN);
+  // What a person does, and what a rotation left: beside those that failed, which are told already.
+  const left = (await readExposed(world)).filter(
+    (one) => one.state === "exposed" && (exit === EXIT.ok || isLeft(world, one)),
+  );
   if (left.length === 0) return exit;
-  const told = list(world, left, options.json === true);
+  const told = list(world, left, options.json === true, leftHow);
   return exit === EXIT.ok ? told : exit;
+}
+
+function isLeft(world: World, { ref, ending }: Exposed): boolean {
+  return ending === "turn" || rotatedSecret(world, ref).target === HUMAN;
 }
 
 async function rotateAll(world: World, secrets: readonly RotatedSecret[], telling: Telling): Promise<number> {
@@ -49,7 +56,7 @@ async function guide(world: World, secrets: readonly RotatedSecret[]): Promise<n
   return EXIT.ok;
 }
 
-function list(world: World, exposed: readonly Exposed[], json: boolean): number {
+function list(world: World, exposed: readonly Exposed[], json: boolean, how = howOf): number {
   const { terminal } = world.context;
   if (json) for (const one of exposed) terminal.out(lineOf(world, one));
   else if (exposed.length === 0) terminal.out("nothing is known to have been in plaintext\n");
@@ -57,17 +64,28 @@ function list(world: World, exposed: readonly Exposed[], json: boolean): number 
     terminal.out(
       formatTable(
         ["REFERENCE", "WHERE", "CONFIG", "SINCE", "HOW"],
-        exposed.map((one) => rowOf(world, one)),
+        exposed.map((one) => rowOf(one, how(world, one))),
       ),
     );
   return exposed.length === 0 ? EXIT.ok : EXIT.findings;
 }
 
-function rowOf(world: World, one: Exposed): string[] {
-  const { target } = rotatedSecret(world, one.ref);
-  const how = target === HUMAN ? `by hand: mcp-secrets rotate ${wholeName(one.ref)}` : target;
+function rowOf(one: Exposed, how: string): string[] {
   const [first] = one.places;
   return [one.reference, riskText(one), first?.config ?? "", one.since.slice(0, 10), how];
+}
+
+function howOf(world: World, { ref, ending }: Exposed): string {
+  const { target } = rotatedSecret(world, ref);
+  if (ending === "turn") return `its user kept it: once more, mcp-secrets rotate ${wholeName(ref)}`;
+  return target === HUMAN ? `by hand: mcp-secrets rotate ${wholeName(ref)}` : target;
+}
+
+/** Of what was rotated and is exposed all the same: a target leaves what is not its business as it is. */
+function leftHow(world: World, one: Exposed): string {
+  const { target } = rotatedSecret(world, one.ref);
+  const isLeftByTarget = target !== HUMAN && one.ending === undefined;
+  return isLeftByTarget ? `${target} has not replaced it` : howOf(world, one);
 }
 
 function lineOf(world: World, { reference, ref, risk, since, places }: Exposed): string {

@@ -1,14 +1,16 @@
 import { type AuditEntry, appendAudit } from "../audit/log.ts";
+import type { Context } from "../context.ts";
 import type { Fields } from "../core/provider.ts";
 import type { SecretRef } from "../core/ref.ts";
 import { UserError } from "../errors.ts";
+import { changedFields } from "../rotate/changed.ts";
 import { rotateSecret, settleRotation } from "../rotate/engine.ts";
 import { holdersBefore } from "../rotate/holders.ts";
-import { clearMarks, markReplaced } from "../rotate/marks.ts";
+import { hasMarks, markReplaced, markRotated, type Rotated } from "../rotate/marks.ts";
 import type { Outcome } from "../rotate/outcome.ts";
 import { type RotatedSecret, wholeName } from "../rotate/settings.ts";
 import type { Phase } from "../rotate/state.ts";
-import type { Target } from "../rotate/target.ts";
+import type { HumanTarget, Target } from "../rotate/target.ts";
 import { askedFields, canTest } from "../rotate/targets/human.ts";
 import { openSeal } from "../stores.ts";
 import type { Work } from "./rotate-standing.ts";
@@ -49,9 +51,13 @@ export async function rotateOne(world: World, job: Job): Promise<Report> {
   const about = { reference: wholeName(secret.ref), target: secret.target, damaged: job.phase === "damaged" };
   if (error !== undefined) return { ...failedReport(secret, error), ...about };
   try {
-    const outcome = await engine(world, job);
-    await noteOutcome(world, job, outcome);
-    const waits = secret.target === HUMAN && isPast(job.phase) && outcome.type === "later";
+    const target = await openTarget(world, secret);
+    const outcome = await engine(world, job, target);
+    noteOutcome(world, job, outcome);
+    if (isPromoted(outcome) && job.word !== "settle") await noteMarks(world, secret, target, outcome);
+    const waits =
+      (secret.target === HUMAN && isPast(job.phase) && outcome.type === "later") ||
+      (job.phase === "draining" && outcome.type === "draining");
     const news = outcome.type !== "busy" && outcome.type !== "notDue" && !waits;
     return { ...about, outcome, restart: await restartsFor(world, secret, outcome), news };
   } catch (failure) {
@@ -67,13 +73,12 @@ export function failedReport({ ref, target }: RotatedSecret, error: UserError): 
   return { reference: wholeName(ref), target, outcome, restart: [], news: true, damaged: false };
 }
 
-async function engine(world: World, { secret, work, given, word }: Job): Promise<Outcome> {
+async function engine(world: World, { secret, work, given, word }: Job, target: Target): Promise<Outcome> {
   const { context } = world;
   const { ref } = secret;
   // Nothing of ours ends the old value of a person's secret, so that nothing is gained by waiting.
   const grace = secret.target === HUMAN ? 0 : secret.grace;
   const plan = { ref, targetName: secret.target, grace, ...work };
-  const target = await openTarget(world, secret);
   const options = {
     ...context,
     provider: await world.openStore(ref.store),
@@ -94,11 +99,10 @@ function believing(target: Target, { ref, settings }: RotatedSecret): Target {
   return { ...target, test: () => Promise.resolve({ type: "rejected" }) };
 }
 
-/** The log, and the marks of what was in plaintext. */
-async function noteOutcome(world: World, { secret, phase, word }: Job, outcome: Outcome): Promise<void> {
+/** What goes into the log. */
+function noteOutcome(world: World, { secret, phase, word }: Job, outcome: Outcome): void {
   if (word === "settle" && outcome.type === "rotated") audit(world, secret, { event: "settled", outcome: "ok" });
   else if (isPromoted(outcome) && !isPast(phase)) audit(world, secret, { event: "rotated", outcome: "ok" });
-  if (isPromoted(outcome)) await noteMarks(world, secret, outcome);
   if (outcome.type === "rotated" && word !== "settle") audit(world, secret, { event: "retired", outcome: "ok" });
   if (outcome.type === "rolledBack") audit(world, secret, { event: "rolled-back", outcome: "failed" });
   if (outcome.type === "stuck") audit(world, secret, { event: "stuck", outcome: "failed" });
@@ -108,18 +112,46 @@ async function noteOutcome(world: World, { secret, phase, word }: Job, outcome: 
   }
 }
 
-/** On this machine the mark reminds of an old value that ends by hand, also where no settings name the secret. */
-async function noteMarks(
-  { context }: World,
-  { ref, target, settings }: RotatedSecret,
+/**
+ * A mark goes with the value that it is about. On this machine it also reminds of an old value that ends by hand, where
+ * no settings name the secret. To settle is no rotation: the value that was in plaintext may be the one that logs in.
+ */
+async function noteMarks(world: World, secret: RotatedSecret, target: Target, outcome: Outcome): Promise<void> {
+  const { context } = world;
+  const { ref } = secret;
+  if (target.kind !== "human" && !hasMarks(context, ref)) return;
+  const version = "version" in outcome ? outcome.version : await versionNow(world, ref);
+  const counted = version !== undefined && Number.isFinite(version) ? { version } : {};
+  if (target.kind === "human") return notePersons(context, secret, outcome, counted);
+  const isChanged =
+    target.kind === "native"
+      ? () => true
+      : await changedFields(ref, { provider: await world.openStore(ref.store), now: context.now });
+  const rotated = { ref, ...counted, isChanged, old: endOf(target, outcome), oldAlone: target.kind === "mint" };
+  await markRotated(context, rotated, context.now());
+}
+
+function endOf(target: Exclude<Target, HumanTarget>, outcome: Outcome): Rotated["old"] {
+  if (target.kind === "native") return target.mayKeepOld === true ? "unknown" : "ended";
+  if (target.keepsOld === true) return "turn";
+  return target.class === "X" || outcome.type === "rotated" ? "ended" : "grace";
+}
+
+/** Only what the person was asked for is another value now. */
+async function notePersons(
+  context: Context,
+  { ref, settings }: RotatedSecret,
   outcome: Outcome,
+  counted: { readonly version?: number },
 ): Promise<void> {
-  if (target !== HUMAN || outcome.type === "rotated") {
-    await clearMarks(context, ref);
-    return;
+  const fields = askedFields(wholeName(ref), settings);
+  if (outcome.type === "rotated") {
+    const isChanged = (field: string) => fields.includes(field);
+    return markRotated(context, { ref, ...counted, isChanged, old: "ended", oldAlone: false }, context.now());
   }
-  for (const field of askedFields(wholeName(ref), settings)) {
-    await markReplaced(context, { ref: { ...ref, field }, changed: true, remind: true }, context.now());
+  for (const field of fields) {
+    const replacement = { ref: { ...ref, field }, ...counted, changed: true, remind: true };
+    await markReplaced(context, replacement, context.now());
   }
 }
 

@@ -91,6 +91,11 @@ export function retireHint(reference: string): string {
   return `revoke the old value of ${reference} at its issuer, then mcp-secrets rotate ${reference} --retired`;
 }
 
+/** What a person does about a value from the future. */
+export function postdatedHint(reference: string): string {
+  return `see that the clock is right, then mcp-secrets rotate ${reference}`;
+}
+
 /** What a person does about a stuck one. */
 export function stuckHint(reference: string, check: string, damaged: boolean): string {
   return damaged ? check : `${check}; then mcp-secrets rotate ${reference} --settle`;
@@ -127,11 +132,13 @@ const NAMES: Readonly<Record<Report["outcome"]["type"], string>> = {
 };
 
 /** What is left of a rotation whose new value is current is the old one's end. */
-function nameOf({ outcome }: Report): string {
+function nameOf(report: Report): string {
+  if (waitsForPerson(report)) return "rotated, the old value is to be ended";
+  const { outcome } = report;
   return NAMES[isPromoted(outcome) && outcome.type !== "rotated" ? "draining" : outcome.type];
 }
 
-function detailOf({ outcome }: Report): string {
+export function detailOf({ outcome }: Report): string {
   switch (outcome.type) {
     case "rotated":
       return outcome.version === undefined ? "" : `version ${outcome.version}`;

@@ -6,9 +6,11 @@ import { errorJson } from "../migrate/report.ts";
 import { holdersBefore } from "../rotate/holders.ts";
 import { type RotatedSecret, wholeName } from "../rotate/settings.ts";
 import { type Exposed, readExposed, riskText } from "./exposures.ts";
+import { lastOf } from "./rotate-last.ts";
 import { HUMAN, isPast } from "./rotate-one.ts";
-import { retireHint, stuckHint, timeOf } from "./rotate-report.ts";
-import { isResting, nextWork, readStandings, type Standing, workOf } from "./rotate-standing.ts";
+import { postdatedHint, retireHint, stuckHint, timeOf } from "./rotate-report.ts";
+import { CLOCK_TOLERANCE } from "../rotate/outcome.ts";
+import { isPostdated, isResting, nextWork, readStandings, type Standing, workOf } from "./rotate-standing.ts";
 import { openWorld, rotatedSecret, type World } from "./rotation.ts";
 
 /** One secret, as `rotate status` tells of it. */
@@ -64,9 +66,8 @@ function stateOf(standing: Standing, exposed: readonly Exposed[], now: number): 
   if (workOf(standing, now) !== undefined) return "due";
   if (isPersonDue(standing, now)) return "due";
   if (exposed.length > 0) return "replaced";
-  return status.last !== undefined && status.last.result !== "rotated" && status.last.result !== "settled"
-    ? "failed"
-    : "ok";
+  if (isPostdated(standing, now)) return "postdated";
+  return lastOf(standing, now)?.isGood === false ? "failed" : "ok";
 }
 
 /** The new value is current, and the old one ends by hand. */
@@ -81,8 +82,8 @@ export function isPersonDue({ secret, madeAt }: Standing, now: number): boolean 
 
 function asJson(rows: readonly StatusRow[]): string {
   const secrets = rows.map(({ standing, state, next, exposed, holders }) => {
-    const { secret, status, madeAt, version, error } = standing;
-    const { last, problem, until } = status;
+    const { secret, status, madeAt, version, run, error } = standing;
+    const { last, problem, promotedAt, until } = status;
     return {
       reference: wholeName(secret.ref),
       target: secret.target,
@@ -92,12 +93,14 @@ function asJson(rows: readonly StatusRow[]): string {
       ...(version === undefined ? {} : { version }),
       ...(madeAt === undefined ? {} : { madeAt: timeOf(madeAt) }),
       ...(next === undefined ? {} : { next: timeOf(next) }),
+      ...(promotedAt === undefined ? {} : { promotedAt: timeOf(promotedAt) }),
       ...(until === undefined ? {} : { until: timeOf(until) }),
       ...(last === undefined ? {} : { last: { ...lastJson(last) } }),
+      ...(run === undefined ? {} : { lastRun: run }),
       ...(problem === undefined ? {} : { problem }),
       ...(error === undefined ? {} : { error: errorJson(error) }),
-      exposed: exposed.map(({ reference, since, state: kind, risk, places }) => {
-        return { reference, since, state: kind, risk, places };
+      exposed: exposed.map(({ reference, since, state: kind, risk, places, ending }) => {
+        return { reference, since, state: kind, ...(ending === undefined ? {} : { ending }), risk, places };
       }),
       holders,
     };
@@ -131,31 +134,43 @@ function show({ terminal, now }: Context, rows: readonly StatusRow[]): void {
       rows.map((row) => cellsOf(row, now())),
     ),
   );
-  for (const hint of new Set(rows.flatMap(hintsFor))) terminal.err(`[mcp-secrets] hint: ${printable(hint)}\n`);
+  for (const hint of new Set(rows.flatMap((row) => hintsFor(row, now()))))
+    terminal.err(`[mcp-secrets] hint: ${printable(hint)}\n`);
 }
 
 function cellsOf({ standing, state, next, exposed, holders }: StatusRow, now: number): string[] {
-  const { secret, madeAt, status } = standing;
+  const { secret, madeAt } = standing;
+  const last = lastOf(standing, now);
   const [worst] = exposed;
   return [
     wholeName(secret.ref),
     secret.target,
     state === "exposed" && worst !== undefined ? `exposed ${riskText(worst)}` : state,
-    madeAt === undefined ? "" : formatDuration(now - madeAt),
+    madeAt === undefined ? "" : ageOf(madeAt, now),
     next === undefined ? "" : next <= now ? "now" : `in ${formatDuration(next - now)}`,
-    status.last === undefined ? "" : `${status.last.result} ${formatDuration(now - status.last.at)} ago`,
+    last === undefined ? "" : `${last.what} ${formatDuration(now - last.at)} ago`,
     holders.join(" "),
   ];
 }
 
-function hintsFor({ standing, state, exposed, holders }: StatusRow): readonly string[] {
+function ageOf(madeAt: number, now: number): string {
+  return madeAt > now + CLOCK_TOLERANCE ? `dated in ${formatDuration(madeAt - now)}` : formatDuration(now - madeAt);
+}
+
+function hintsFor({ standing, state, exposed, holders }: StatusRow, now: number): readonly string[] {
   const { secret, status, error } = standing;
   const name = wholeName(secret.ref);
   const hints = holders.map((entry) => `restart ${entry}: it holds an old value of ${name}`);
   if (error?.hint !== undefined) hints.push(error.hint);
   if (status.problem !== undefined) hints.push(stuckHint(name, status.problem.check, status.phase === "damaged"));
+  const last = lastOf(standing, now);
+  if (last?.isGood === false && status.problem === undefined && error === undefined) {
+    hints.push(`mcp-secrets rotate ${name} tries again; the last time: ${last.reason ?? last.what}`);
+  }
   if (state === "exposed") hints.push("mcp-secrets rotate --exposed");
   if (state === "due") hints.push(secret.target === HUMAN ? `mcp-secrets rotate ${name}` : "mcp-secrets rotate --due");
-  if (waitsForPerson(standing) || exposed.some((one) => one.state === "replaced")) hints.push(retireHint(name));
+  if (isPostdated(standing, now)) hints.push(postdatedHint(name));
+  const isByHand = exposed.some((one) => one.state === "replaced" && one.ending === undefined);
+  if (waitsForPerson(standing) || isByHand) hints.push(retireHint(name));
   return hints;
 }

@@ -1,9 +1,11 @@
 import { inParallel } from "../core/parallel.ts";
+import { printable } from "../core/table.ts";
 import { EXIT, UserError } from "../errors.ts";
+import { noteRuns, type RunNote } from "../rotate/runs.ts";
 import { type RotatedSecret, wholeName } from "../rotate/settings.ts";
 import { askPerson } from "./rotate-human.ts";
 import { failedReport, HUMAN, type Job, type Report, rotateOne } from "./rotate-one.ts";
-import { exitOfAll, exitOfReport, hintsOf, reportJson, reportTable } from "./rotate-report.ts";
+import { detailOf, exitOfAll, exitOfReport, hintsOf, reportJson, reportTable } from "./rotate-report.ts";
 import { isResting, jobOf, readStandings } from "./rotate-standing.ts";
 import type { World } from "./rotation.ts";
 import { underRotationLock } from "./rotation-lock.ts";
@@ -98,11 +100,24 @@ function changedMeanwhile({ ref }: RotatedSecret): UserError {
   });
 }
 
-/** Tells how it went, each as it comes or all at the end. */
+/** For `rotate status`: a run that never got so far as to the journal is known here alone. */
+function runOf(report: Report, now: number): RunNote {
+  const reason = detailOf(report);
+  const about = { at: new Date(now).toISOString(), outcome: report.outcome.type, exit: exitOfReport(report) };
+  return { ...about, ...(reason !== "" && { reason: printable(reason) }) };
+}
+
+/** Of the secret: that another run was at work is no news of it. */
+function isNews({ news, outcome }: Report): boolean {
+  return news && !(outcome.type === "failed" && outcome.error.code === "locked");
+}
+
+/** Tells how it went, each as it comes or all at the end, and notes it. */
 class Teller {
   readonly #world: World;
   readonly #telling: Telling;
   readonly #reports: Report[] = [];
+  readonly #runs = new Map<string, RunNote>();
   #total = 0;
 
   constructor(world: World, telling: Telling) {
@@ -118,12 +133,15 @@ class Teller {
   tell(report: Report): void {
     const { json, quiet } = this.#telling;
     this.#reports.push(report);
+    if (isNews(report)) this.#runs.set(report.reference, runOf(report, this.#world.context.now()));
     if (json && (!quiet || report.news)) this.#world.context.terminal.out(reportJson(report));
     else showProgress(this.#world, this.#reports, this.#total);
   }
 
-  end(): number {
+  async end(): Promise<number> {
     if (!this.#telling.json) show(this.#world, this.#reports, this.#telling);
+    const { context, settings } = this.#world;
+    await noteRuns(context, this.#runs, new Set(settings.secrets.map(({ ref }) => wholeName(ref))));
     return exitOfAll(this.#reports);
   }
 }

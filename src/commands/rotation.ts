@@ -5,6 +5,7 @@ import type { Fields, Provider } from "../core/provider.ts";
 import type { SecretRef } from "../core/ref.ts";
 import { UserError, systemCode } from "../errors.ts";
 import { type LaunchRecord, liveLaunches } from "../launch/registry.ts";
+import { hasMarks } from "../rotate/marks.ts";
 import { type RotatedSecret, type RotationSettings, parseRotation, wholeName } from "../rotate/settings.ts";
 import type { Target, TargetModule } from "../rotate/target.ts";
 import { targets } from "../rotate/targets/index.ts";
@@ -59,6 +60,7 @@ export async function openTarget(world: World, secret: RotatedSecret): Promise<T
   const target = open({
     settings: secret.settings,
     ref: secret.ref,
+    exposed: hasMarks(context, secret.ref),
     lookUp: (ref) => fieldsOf(world, ref),
     now: context.now,
     random: randomBytes,
@@ -93,8 +95,12 @@ export async function fieldsOf({ context, openStore: open }: World, { store, pat
   const provider = await open(store);
   const found = await provider.read?.(path, { deadline: context.now() + READ_TIME });
   if (found !== undefined) return found.fields;
-  const name = wholeName({ store, path });
-  throw new UserError("secret-not-found", `no secret ${name}`, { hint: `mcp-secrets set ${name}` });
+  throw noSecret({ store, path });
+}
+
+export function noSecret(ref: SecretRef): UserError {
+  const name = wholeName(ref);
+  return new UserError("secret-not-found", `no secret ${name}`, { hint: `mcp-secrets set ${name}` });
 }
 
 function readUserFile({ files, userHome }: Context, path: string): Uint8Array {

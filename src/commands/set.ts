@@ -6,7 +6,7 @@ import { Secret } from "../core/secret.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { markReplaced } from "../rotate/marks.ts";
 import { openStore } from "../stores.ts";
-import { referenceArgument } from "./reference.ts";
+import { secretArgument } from "./reference.ts";
 
 /** Races that are tried again: each one lost means that another writer got on. */
 const ATTEMPTS = 50;
@@ -19,7 +19,7 @@ const TIME = 10_000;
  * secret stay.
  */
 export async function runSet(context: Context, text: string): Promise<number> {
-  const ref = referenceArgument(text);
+  const ref = secretArgument(text);
   const provider = await openStore(context, ref.store);
   const value = await readValue(context, ref);
   const { version, changed } = await replaceField(context, provider, ref, value);

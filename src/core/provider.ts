@@ -206,6 +206,8 @@ export interface Provider {
 export interface NativeRotation {
   /** As of a target: X where a server that runs may lose its login at that moment, E where nothing is kept. */
   readonly class: "O" | "X" | "E";
+  /** True where the old value may go on, for all that the store tells. */
+  readonly mayKeepOld?: true;
   /** Whether one is under way, and when the last one was done. Changes nothing. */
   status(request: ResolveRequest): Promise<NativeStatus>;
   /**

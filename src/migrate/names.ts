@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isJournal } from "../core/journal.ts";
 import { isSegment } from "../core/ref.ts";
 
 /** The longest segment that is made; a file name of the local store must still fit into 255 bytes. */
@@ -6,7 +7,9 @@ const LONGEST = 100;
 
 /** Where a secret is stored by default: after its server and the variable, flag or header it was found in. */
 export function secretPath(server: string, name: string): string {
-  return `${segment(server, "server")}/${segment(name.replace(/^-+/, ""), "secret")}`;
+  const path = `${segment(server, "server")}/${segment(name.replace(/^-+/, ""), "secret")}`;
+  // Nothing lists what is called like a journal.
+  return isJournal(path) ? path.replaceAll("~", "-") : path;
 }
 
 /**

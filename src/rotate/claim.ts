@@ -5,7 +5,7 @@ import { formatRef } from "../core/ref.ts";
 import { UserError } from "../errors.ts";
 import type { RotationOptions, RotationPlan } from "./options.ts";
 import { type Found, type Journal, type RotationStore, readJournal, writeJournal } from "./journal.ts";
-import type { Outcome } from "./outcome.ts";
+import { type Outcome, retryTime } from "./outcome.ts";
 import { type RotationState, rotationId } from "./state.ts";
 import type { Target } from "./target.ts";
 
@@ -107,9 +107,10 @@ export function mayTakeOver(seen: {
 function tooEarly({ slot }: RotationPlan, { now }: EngineOptions, { last }: RotationState): Outcome | undefined {
   if (slot === undefined || last === undefined) return undefined;
   if (last.result === "rotated" && last.slot === slot) return { type: "notDue" };
-  if (last.retryAt === undefined || now() >= last.retryAt) return undefined;
+  const retryAt = retryTime(last, now());
+  if (now() >= retryAt) return undefined;
   const times = last.failures === 1 ? "once" : `${last.failures} times`;
-  const next = new Date(last.retryAt).toISOString();
+  const next = new Date(retryAt).toISOString();
   return {
     type: "later",
     reason: `it came to nothing ${times}${last.reason === undefined ? "" : ` (${last.reason})`}; tried again from ${next} on`,

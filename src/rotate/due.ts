@@ -3,7 +3,8 @@ import type { Files } from "../core/files.ts";
 
 /**
  * When this machine has work next, in a small file that every launch looks at: `rotation/due`, with the state of
- * `config.jsonc` that it was computed from and a time. It is a hint and no truth: `rotate --due` decides for itself, and
+ * `config.jsonc` that it was computed from, a time, and when that was computed: what was written in the future is from a
+ * clock that was wrong. It is a hint and no truth: `rotate --due` decides for itself, and
  * writes the hint anew each time.
  */
 export interface DuePlace {
@@ -21,13 +22,14 @@ const STARTED = 600_000;
 export function isWorkDue(place: DuePlace, now: number): boolean {
   const config = configState(place);
   if (config === undefined) return false;
-  const [computedFrom, next] = place.files.readIfExists(duePath(place.home))?.toString("latin1").split(" ") ?? [];
-  return computedFrom !== config || Number(next) <= now;
+  const [computedFrom, next, written] =
+    place.files.readIfExists(duePath(place.home))?.toString("latin1").split(" ") ?? [];
+  return computedFrom !== config || Number(next) <= now || Number(written) > now;
 }
 
 /** Notes that somebody is about it. */
 export function noteStarted(place: DuePlace, now: number): void {
-  writeDue(place, configState(place), now + STARTED);
+  writeDue(place, configState(place), now + STARTED, now);
 }
 
 /** The state of `config.jsonc`: to be taken before it is read. undefined where there is none. */
@@ -37,9 +39,9 @@ export function configState({ files, home }: DuePlace): string | undefined {
 }
 
 /** `next` in milliseconds since the epoch; undefined for never. */
-export function writeDue(place: DuePlace, config: string | undefined, next: number | undefined): void {
+export function writeDue(place: DuePlace, config: string | undefined, next: number | undefined, now: number): void {
   const path = duePath(place.home);
-  const text = `${config ?? "none"} ${next ?? "never"}`;
+  const text = `${config ?? "none"} ${next ?? "never"} ${now}`;
   try {
     place.files.writeVolatile(path, text);
   } catch {

@@ -33,7 +33,7 @@ export const retiring = phase({
   inUse: () => IN_USE,
   tested: ({ verdict }) => {
     if (verdict.type === "unreachable") return later(verdict);
-    return logsIn(verdict) ? later({ reason: "the old value still works: it is to be ended by hand" }) : ROTATED;
+    return logsIn(verdict) ? later({ reason: "the old value may still work: it is to be ended by hand" }) : ROTATED;
   },
 });
 

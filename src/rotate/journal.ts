@@ -46,7 +46,10 @@ export async function readJournal({ provider, ref }: JournalPlace, request: Reso
   } catch (error) {
     const kept = error instanceof UserError && (error.code === "secret-deleted" || error.code === "secret-corrupt");
     if (!kept) throw error;
-    return { type: "damaged", reason: error.message, check: error.hint ?? checkText(ref) };
+    // A journal is never stored anew by hand.
+    const hint = error.hint?.includes("mcp-secrets set") === true ? undefined : error.hint;
+    const copy = hint === undefined ? "" : ` (a copy of it may help: ${hint})`;
+    return { type: "damaged", reason: error.message, check: `${checkText(ref)}${copy}` };
   }
 }
 
@@ -82,14 +85,16 @@ function sameValue(a: Secret | undefined, b: Secret | undefined): boolean {
 
 function parseJournal(ref: SecretRef, found: { readonly fields: Fields; readonly version: number }): Found {
   const { fields, version } = found;
-  const damaged = (what: string): Damage => ({
+  const damaged = (what: string, check = checkText(ref)): Damage => ({
     type: "damaged",
     reason: `the journal of ${formatRef(ref)} ${what}`,
-    check: checkText(ref),
+    check,
   });
   const state = parseJson(fields["state"]);
   if (!isObject(state)) return damaged("cannot be read");
-  if (typeof state["v"] === "number" && state["v"] > VERSION) return damaged("is of a newer version of mcp-secrets");
+  if (typeof state["v"] === "number" && state["v"] > VERSION) {
+    return damaged("is of a newer version of mcp-secrets", newerText(ref));
+  }
   const { v: _v, ...rest } = state;
   if (_v !== VERSION || !isState(rest)) return damaged("says what this version does not know");
   const values = Object.fromEntries(HELD.map((name) => [name, parseFields(fields[name])]));
@@ -123,6 +128,11 @@ const NEEDED: Readonly<Record<Phase, readonly ("candidate" | "current")[]>> = {
 function checkText(ref: SecretRef): string {
   const journal = formatRef({ store: ref.store, path: journalOf(ref.path) });
   return `see which value logs in: that of the secret, or one of those in ${journal}; store it with mcp-secrets set, then remove the journal with mcp-secrets rm ${journal}`;
+}
+
+/** Nothing is wrong with it: whoever wrote it goes on with it. */
+function newerText(ref: SecretRef): string {
+  return `go on with the newer version of mcp-secrets; only where there is none any more, ${checkText(ref)}`;
 }
 
 function formatFields(fields: Fields): string {

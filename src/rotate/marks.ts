@@ -1,4 +1,4 @@
-import { type SecretRef, parseRef, refName } from "../core/ref.ts";
+import { fieldOf, type SecretRef, parseRef, refName } from "../core/ref.ts";
 import { changeNotes, isObject, type NoteKind, type NotePlace, type Notes, readNotes } from "./notes.ts";
 
 /**
@@ -14,6 +14,11 @@ export interface Mark {
   readonly places: readonly MarkPlace[];
   /** When it was replaced by hand: the store has another value now, and the old one may still work. ISO 8601, UTC. */
   readonly replaced?: string;
+  /**
+   * How the rotation that replaced it, with `version`, left the old value: it ends with that rotation (`grace`), or goes
+   * on until the next one is promoted (`turn`). Absent where a person ends it.
+   */
+  readonly ending?: "grace" | "turn";
 }
 
 export interface MarkPlace {
@@ -91,10 +96,64 @@ export async function markReplaced(
     for (const [text, mark] of marks) after.set(text, sameSecret(text, ref) ? { ...mark, ...noted } : mark);
     const old = after.get(key);
     if (changed && (remind || old !== undefined)) {
-      after.set(key, { since: at, places: [], ...old, ...noted, replaced: at });
+      const { ending: _byRotation, ...rest } = { ...old };
+      after.set(key, { since: at, places: [], ...rest, ...noted, replaced: at });
     }
     return after;
   });
+}
+
+/** What a rotation made of a secret. */
+export interface Rotated {
+  readonly ref: SecretRef;
+  /** Of the store, with the new value. */
+  readonly version?: number;
+  /** Whether a field has another value than before. */
+  readonly isChanged: (field: string) => boolean;
+  /** The old value is dead; ends with this rotation; goes on until the next one; or nobody knows. */
+  readonly old: "ended" | "grace" | "turn" | "unknown";
+  /** True where nothing but the old value itself was ended: one that was replaced before lives on beside the new one. */
+  readonly oldAlone: boolean;
+}
+
+/** A mark goes when its value is dead, which is not when another one takes its place. */
+export async function markRotated(place: NotePlace, rotated: Rotated, now: number): Promise<void> {
+  const { ref } = rotated;
+  if (!hasMarks(place, ref)) return;
+  await changeNotes(place, KIND, (marks) => {
+    const after = new Map<string, Mark>();
+    for (const [text, mark] of marks) {
+      const next = sameSecret(text, ref) ? afterRotation(mark, fieldOf(parseRef(text)), rotated, now) : mark;
+      if (next !== undefined) after.set(text, next);
+    }
+    return after;
+  });
+}
+
+/** undefined where the mark's value is dead. */
+function afterRotation(mark: Mark, field: string, rotated: Rotated, now: number): Mark | undefined {
+  const { version, isChanged, old, oldAlone } = rotated;
+  const noted = version === undefined ? {} : { version };
+  if (!isChanged(field)) return { ...mark, ...noted };
+  if (isOver(mark, version, "promoted")) return undefined;
+  if (mark.replaced !== undefined && mark.ending === undefined && oldAlone) return { ...mark, ...noted };
+  if (old === "ended") return undefined;
+  const { ending: _before, ...rest } = mark;
+  const replaced = mark.replaced ?? new Date(now).toISOString();
+  return { ...rest, ...noted, replaced, ...(old === "unknown" ? {} : { ending: old }) };
+}
+
+/**
+ * True where a rotation has ended the mark's value since: the one that replaced it is over, or a later one is promoted.
+ * @param version the newest that a rotation of the secret has promoted, and how far that rotation is
+ */
+export function isOver(
+  { ending, version: replacedBy }: Mark,
+  version: number | undefined,
+  how: "promoted" | "over",
+): boolean {
+  if (ending === undefined || replacedBy === undefined || version === undefined) return false;
+  return version > replacedBy || (version === replacedBy && ending === "grace" && how === "over");
 }
 
 /** Secrets that lie in another store from now on, with the same values: their marks go with them. */
@@ -116,7 +175,7 @@ export async function moveMarks(
   });
 }
 
-/** The secret was rotated, or somebody said that its old values are dead. True where there was a mark. */
+/** Somebody said that the old values of the secret are dead. True where there was a mark. */
 export async function clearMarks(place: NotePlace, ref: SecretRef): Promise<boolean> {
   if (!hasMarks(place, ref)) return false;
   await changeNotes(place, KIND, (marks) => new Map([...marks].filter(([text]) => !sameSecret(text, ref))));
@@ -129,7 +188,8 @@ export function isReplaced(mark: Mark, current: number | undefined): boolean {
   return mark.version !== undefined && current !== undefined && current > mark.version;
 }
 
-function hasMarks(place: NotePlace, ref: SecretRef): boolean {
+/** True where a value of the secret ought to be dead. @throws UserError config-invalid */
+export function hasMarks(place: Pick<NotePlace, "files" | "home">, ref: SecretRef): boolean {
   return [...readMarks(place).keys()].some((text) => sameSecret(text, ref));
 }
 
@@ -147,11 +207,12 @@ function together(known: readonly MarkPlace[], more: readonly MarkPlace[]): read
 
 function isMark(value: unknown): value is Mark {
   if (!isObject(value)) return false;
-  const { since, version, places, replaced } = value;
+  const { since, version, places, replaced, ending } = value;
   return (
     isTime(since) &&
     (version === undefined || Number.isSafeInteger(version)) &&
     (replaced === undefined || isTime(replaced)) &&
+    (ending === undefined || ending === "grace" || ending === "turn") &&
     Array.isArray(places) &&
     places.every(isPlace)
   );

@@ -24,7 +24,7 @@ export type Notes<T> = ReadonlyMap<string, T>;
 
 /** @throws UserError config-invalid where the file is damaged: what it says would be lost by taking it for empty */
 export function readNotes<T>({ files, home }: Pick<NotePlace, "files" | "home">, kind: NoteKind<T>): Notes<T> {
-  const path = pathOf(home, kind.name);
+  const path = notePath(home, kind.name);
   const bytes = files.readIfExists(path);
   if (bytes === undefined) return new Map();
   const notes = parse(bytes, kind);
@@ -40,7 +40,7 @@ export async function changeNotes<T>(
   kind: NoteKind<T>,
   change: (notes: Notes<T>) => Notes<T>,
 ): Promise<void> {
-  const path = pathOf(place.home, kind.name);
+  const path = notePath(place.home, kind.name);
   await place.lock(`${path}.lock`, async () => {
     const before = readNotes(place, kind);
     const after = change(before);
@@ -50,7 +50,7 @@ export async function changeNotes<T>(
   });
 }
 
-function pathOf(home: string, name: string): string {
+export function notePath(home: string, name: string): string {
   return join(home, "rotation", `${name}.json`);
 }
 

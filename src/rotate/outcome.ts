@@ -54,6 +54,8 @@ export interface RotationStatus {
   /** Who works on it, and until when others keep out. */
   readonly owner?: Owner;
   readonly deadline?: number;
+  /** When its new value was promoted. */
+  readonly promotedAt?: number;
   /** While draining: when the old value is retired at the latest. */
   readonly until?: number;
   /** For stuck and damaged: what happened, and what a person must look at. */
@@ -77,6 +79,14 @@ export interface LastRotation {
   /** How many came to nothing, one after the other, this one among them; and when automation tries again. */
   readonly failures?: number;
   readonly retryAt?: number;
+}
+
+/** Milliseconds by which the clocks of two machines may differ. What is further ahead is from a clock that was wrong. */
+export const CLOCK_TOLERANCE = 3_600_000;
+
+/** When automation tries again, in milliseconds since the epoch; 0 where nothing keeps it. */
+export function retryTime(last: LastRotation | undefined, now: number): number {
+  return last?.retryAt === undefined || last.at > now + CLOCK_TOLERANCE ? 0 : last.retryAt;
 }
 
 /** The exit code for one secret. */

@@ -6,7 +6,7 @@
  * journal keeps: of two runs for one slot, on one host or on two, the second finds it taken. A slot that was missed
  * stays due until a run comes, and however many were missed, they are one; the rotation makes a new value, and with it
  * the next slot. A clock that jumps ahead brings one rotation too early; one that jumps back finds a value from the
- * future, which is not due.
+ * future, which is not due, and which `status` and `doctor` tell of.
  */
 
 /** A part of each day, in minutes after midnight UTC: from `from`, up to and without `until`, which may be the next day. */

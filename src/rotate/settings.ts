@@ -1,4 +1,5 @@
 import { parseDuration } from "../core/duration.ts";
+import { isJournal } from "../core/journal.ts";
 import { type SecretRef, SCHEME, formatRef, parseRef } from "../core/ref.ts";
 import { type SettingsReader, readSettingsAt } from "../core/settings-reader.ts";
 import { UserError } from "../errors.ts";
@@ -70,6 +71,7 @@ function wholeSecret(name: string): SecretRef {
   const ref = refOf(name);
   if (ref === undefined) throw invalid(name, "is no reference");
   if (ref.field !== undefined) throw invalid(name, "names a field: rotation is of the whole secret");
+  if (isJournal(ref.path)) throw invalid(name, "is the journal of a rotation");
   return ref;
 }
 

@@ -13,7 +13,7 @@ export async function statusOf(
   const found = await readJournal({ provider: options.provider, ref }, { deadline: deadlineOf(options) });
   if (found.type === "none") return { phase: "none" };
   if (found.type === "damaged") return { phase: "damaged", problem: { reason: found.reason, check: found.check } };
-  const { phase, id, target, startedAt, slot, owner, deadline, until, stuck, last, made } = found.state;
+  const { phase, id, target, startedAt, slot, owner, deadline, promotedAt, until, stuck, last, made } = found.state;
   return {
     phase,
     id,
@@ -21,6 +21,7 @@ export async function statusOf(
     startedAt,
     ...(slot !== undefined && { slot }),
     ...(owner && { owner, deadline }),
+    ...(promotedAt !== undefined && { promotedAt }),
     ...(until !== undefined && { until }),
     ...(stuck && { problem: stuck }),
     ...(last && { last }),

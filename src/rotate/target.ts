@@ -42,6 +42,8 @@ interface Common {
    * one is not believed, and it is tested again. 0 where absent.
    */
   readonly settling?: number;
+  /** `retire` leaves the old value as it is: it works until the next rotation is promoted (users that take turns). */
+  readonly keepsOld?: true;
   /** How long one call may take, in milliseconds, where the target knows better. */
   readonly callTime?: number;
   /**
@@ -118,6 +120,8 @@ export interface TargetOptions {
   readonly settings: unknown;
   /** The secret that is rotated, for messages. */
   readonly ref: SecretRef;
+  /** The current value was in plaintext: where it can be ended in this rotation it is, whatever the settings say. */
+  readonly exposed?: boolean;
   /** Every field of another secret: an administrator's credential. */
   readonly lookUp: (ref: SecretRef) => Promise<Fields>;
   readonly now: () => number;

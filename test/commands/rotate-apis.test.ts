@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { runRotate } from "../../src/commands/rotate.ts";
 import { runRotateStatus } from "../../src/commands/rotate-status.ts";
+import { parseRef } from "../../src/core/ref.ts";
 import { Secret } from "../../src/core/secret.ts";
+import { markExposed, readMarks } from "../../src/rotate/marks.ts";
 import { openStore } from "../../src/stores.ts";
 import { testContext } from "../helpers/context.ts";
 import { type AwsServer, startMinistack } from "../servers/aws.ts";
@@ -72,6 +74,19 @@ describe("GitLab", () => {
     const again = await rotate();
     expect([again.code, gitlab.living().includes((await values())["value"] ?? "")]).toEqual([0, true]);
     expect(gitlab.reuses).toBe(reuses);
+  });
+
+  test("what was in plaintext and is no business of the target stays exposed", async () => {
+    const old = vendors.gitlab.make().value;
+    const { context, taken } = await worldOf({ "app/key": { value: old, other: "canary" } }, rule());
+    const [key, other] = [parseRef(REF), parseRef(`${REF}#other`)];
+    const exposures = [key, other].map((ref) => ({ ref, version: 1, places: [] }));
+    await markExposed(context, exposures, context.now());
+    expect(await runRotate(context, [], { exposed: true })).toBe(1);
+    const { out } = taken();
+    expect(out).toMatch(/key +rotated/);
+    expect(out).toMatch(/#other .*vendor has not replaced it/);
+    expect([...readMarks(context).keys()]).toEqual([`${REF}#other`]);
   });
 
   test("a lost answer is for a person: nothing is asked again, however often it is run", async () => {

@@ -137,10 +137,17 @@ describe("install-cron", () => {
     const { context, taken } = desk(table);
     const linux: Context = { ...context, platform: "linux" };
     expect(await runInstallCron(linux, {})).toBe(0);
-    const line = taken().out;
+    const { out: line, err } = taken();
     expect(table.text).toBeUndefined();
+    // Before the first migrate there is no launcher that the line could start.
+    expect(err).toMatch(
+      /bin\/mcp-secrets is not there yet\n.*hint: mcp-secrets rotate install-cron --write makes it too/,
+    );
     expect(await runInstallCron(linux, { write: true })).toBe(0);
     expect(table.text).toBe(line);
+    taken();
+    expect(await runInstallCron(linux, { json: true })).toBe(0);
+    expect(taken().err).toBe("");
     table.text = `0 5 * * * backup\n${line}`;
     expect(await runInstallCron(linux, { write: true })).toBe(0);
     expect(table.text).toBe(`0 5 * * * backup\n${line}`);

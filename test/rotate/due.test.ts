@@ -20,14 +20,14 @@ function place(config?: string) {
 test("without settings nothing is ever due, and nothing is written", () => {
   const at = place();
   expect(isWorkDue(at, NOW)).toBe(false);
-  writeDue(at, configState(at), 0);
+  writeDue(at, configState(at), 0, 0);
   expect(isWorkDue(at, NOW)).toBe(false);
 });
 
 test("settings that nobody has looked at are due, and so is each change of them", () => {
   const at = place("{}");
   expect(isWorkDue(at, NOW)).toBe(true);
-  writeDue(at, configState(at), undefined);
+  writeDue(at, configState(at), undefined, 0);
   expect(isWorkDue(at, NOW)).toBe(false);
   at.write("{ }");
   expect(isWorkDue(at, NOW)).toBe(true);
@@ -35,8 +35,14 @@ test("settings that nobody has looked at are due, and so is each change of them"
 
 test("then when it was said", () => {
   const at = place("{}");
-  writeDue(at, configState(at), NOW);
+  writeDue(at, configState(at), NOW, 0);
   expect([NOW - 1, NOW].map((now) => isWorkDue(at, now))).toEqual([false, true]);
+});
+
+test("what was computed in the future is looked at again: the clock was wrong", () => {
+  const at = place("{}");
+  writeDue(at, configState(at), NOW + 5000, NOW + 1000);
+  expect([NOW, NOW + 1000].map((now) => isWorkDue(at, now))).toEqual([true, false]);
 });
 
 test("damage means a look, and no error", () => {

@@ -88,6 +88,13 @@ describe("draining", () => {
     expect(passwordsOf(scene.issuer)).toEqual([await scene.stored()]);
   });
 
+  test.each(["set-X", "mint-X"] as const)("%s: the old value is dead, and nothing waits for it", async (kind) => {
+    const scene = await openScene(kind);
+    expect(await scene.run({ plan, holders: () => undefined })).toMatchObject({ type: "rotated", version: 2 });
+    expect(scene.phases).not.toContain("draining");
+    expect(passwordsOf(scene.issuer)).toEqual([await scene.stored()]);
+  });
+
   test("ends with the grace, whoever holds it, and waits for all of it where nobody can tell", async () => {
     const scene = await openScene("set-O");
     expect(await scene.run({ plan, holders: () => undefined })).toMatchObject({ type: "draining", holders: undefined });

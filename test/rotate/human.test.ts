@@ -28,11 +28,12 @@ function optionsOf(settings: unknown): TargetOptions {
   };
 }
 
-async function answering(status: number) {
+/** A vendor that answers with `status`, and `old` to the value that is current. */
+async function answering(status: number, old = status) {
   const asked: { readonly method: string; readonly headers: object }[] = [];
   const server = createServer(({ method = "", headers }, response) => {
     asked.push({ method, headers });
-    response.writeHead(status).end();
+    response.writeHead(headers.authorization === "Bearer old" ? old : status).end();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void server.close());
@@ -43,7 +44,6 @@ describe("a value is tested by one request", () => {
   test.each([
     [200, "valid"],
     [204, "valid"],
-    [403, "valid"],
     [401, "rejected"],
     [429, "unreachable"],
     [404, "unreachable"],
@@ -54,6 +54,34 @@ describe("a value is tested by one request", () => {
     const verdict = await open(optionsOf({ check: { url } })).test(fields("new-key"), request());
     expect(verdict.type).toBe(type);
     expect(asked).toMatchObject([{ method: "GET", headers: { authorization: "Bearer new-key" } }]);
+  });
+
+  // Row 6 of the failure matrix: a key that was made with fewer rights is never promoted.
+  test.each([
+    [200, "lacking"],
+    [403, "valid"],
+    [401, "valid"],
+    [500, "unreachable"],
+  ])("403 is judged by what the current one gets: %d makes it %s", async (old, type) => {
+    const { url, asked } = await answering(403, old);
+    const target = open(optionsOf({ check: { url } }));
+    const verdict = await target.test(fields("new-key"), request());
+    expect(verdict.type).toBe(type);
+    if (verdict.type === "lacking") expect(verdict.missing).toEqual([`GET ${url}`]);
+    expect(asked).toHaveLength(2);
+    // The current one is compared with nothing: it is looked at to learn whether it still works.
+    const itself = await open(optionsOf({ check: { url: (await answering(200, 403)).url } })).test(
+      fields("old"),
+      request(),
+    );
+    expect(itself.type).toBe("valid");
+  });
+
+  test("a secret without the field that is tested does not log in", async () => {
+    const { url, asked } = await answering(200);
+    const other = { token: new Secret("x") };
+    expect(await open(optionsOf({ check: { url } })).test(other, request())).toEqual({ type: "rejected" });
+    expect(asked).toEqual([]);
   });
 
   test("the header is that of the vendor", async () => {

@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isJournal, journalOf, secretOf, withoutJournals } from "../../src/core/journal.ts";
@@ -71,6 +73,29 @@ describe("a journal", () => {
       expect(status).toMatchObject({ phase: "damaged", problem: { check: expect.any(String) } });
     },
   );
+
+  test("of a newer version is for that version, and not to be removed", async () => {
+    const scene = await halfway();
+    await rewrite(scene, "state", stateWith({ v: 2 }));
+    expect(await scene.run()).toMatchObject({
+      reason: expect.stringContaining("newer version"),
+      check: expect.stringMatching(
+        /^go on with the newer version of mcp-secrets; only where there is none any more, see /,
+      ),
+    });
+  });
+
+  test("whose file was cut off: what a person must check comes first, and where a copy is", async () => {
+    const scene = await halfway();
+    const file = join(scene.home.home, "local", "secrets", `${journalOf(scene.path)}.age`);
+    writeFileSync(file, readFileSync(file).subarray(0, 100));
+    expect(await scene.run()).toMatchObject({
+      type: "stuck",
+      check: expect.stringMatching(
+        /^see which value logs in: .*mcp-secrets rm .* \(a copy of it may help: cp '.*previous' /,
+      ),
+    });
+  });
 
   test("whatever it holds is read or called damaged, never guessed at and never a crash", async () => {
     const scene = await halfway();

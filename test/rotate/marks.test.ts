@@ -1,11 +1,21 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { parseRef } from "../../src/core/ref.ts";
 import { createFiles } from "../../src/io/files.ts";
 import { createLock } from "../../src/io/locks.ts";
-import { clearMarks, isReplaced, markExposed, markReplaced, moveMarks, readMarks } from "../../src/rotate/marks.ts";
+import {
+  clearMarks,
+  isOver,
+  isReplaced,
+  markExposed,
+  markReplaced,
+  markRotated,
+  moveMarks,
+  readMarks,
+  type Rotated,
+} from "../../src/rotate/marks.ts";
 import { random } from "../helpers/local-store.ts";
 
 const ref = parseRef("mcp-secret://local/mail/TOKEN");
@@ -64,6 +74,75 @@ test("what was replaced and is found in plaintext again is exposed again", async
   expect(readMarks(at).get(key)?.replaced).toBeDefined();
   await markExposed(at, [{ ref, version: 2, places: [place("/b")] }], NOW + 1000);
   expect(readMarks(at).get(key)).toEqual({ since: "2026-11-25T10:00:01.000Z", version: 2, places: [place("/b")] });
+});
+
+describe("a rotation", () => {
+  const rotated = (more: Partial<Rotated>): Rotated => {
+    return { ref, version: 2, isChanged: () => true, old: "ended", oldAlone: false, ...more };
+  };
+  async function exposed() {
+    const at = home();
+    await markExposed(at, [{ ref, version: 1, places: [place("/a")] }], NOW);
+    const after = async (more: Partial<Rotated>) => {
+      await markRotated(at, rotated(more), NOW);
+      return readMarks(at).get(key);
+    };
+    return { at, after };
+  }
+
+  test("that has ended the old value takes the mark away", async () => {
+    const { after } = await exposed();
+    expect(await after({})).toBeUndefined();
+  });
+
+  test("that waits for the old value's end keeps it, and so does one whose user keeps its password", async () => {
+    const { after } = await exposed();
+    expect(await after({ old: "grace" })).toMatchObject({ version: 2, ending: "grace", replaced: expect.any(String) });
+    // The same rotation, looked at again.
+    expect(await after({ old: "grace" })).toMatchObject({ ending: "grace" });
+    expect(await after({})).toBeUndefined();
+
+    const { after: turns } = await exposed();
+    expect(await turns({ old: "turn" })).toMatchObject({ version: 2, ending: "turn" });
+    expect(await turns({ old: "turn" })).toMatchObject({ version: 2, ending: "turn" });
+    expect(await turns({ old: "turn", version: 3 })).toBeUndefined();
+  });
+
+  test("that left the field as it was leaves the mark what it is", async () => {
+    const { after } = await exposed();
+    const mark = await after({ isChanged: () => false });
+    expect(mark).toEqual({ since: "2026-11-25T10:00:00.000Z", version: 2, places: [place("/a")] });
+    expect(mark && isReplaced(mark, 2)).toBe(false);
+  });
+
+  test("of a key that a person had replaced ends that one, and not the one before it", async () => {
+    const { at, after } = await exposed();
+    await markReplaced(at, { ref, version: 2, changed: true }, NOW);
+    expect(await after({ version: 3, oldAlone: true })).toMatchObject({ version: 3, replaced: expect.any(String) });
+    expect(await after({ version: 4 })).toBeUndefined();
+  });
+
+  test("and a password stored by hand after it: whose turn it is nobody knows", async () => {
+    const { at, after } = await exposed();
+    await after({ old: "turn" });
+    await markReplaced(at, { ref, version: 3, changed: true }, NOW);
+    expect(readMarks(at).get(key)).not.toHaveProperty("ending");
+    expect(await after({ old: "turn", version: 4 })).toMatchObject({ version: 4, ending: "turn" });
+  });
+
+  test.each([
+    ["grace", 2, "over", true],
+    ["grace", 2, "promoted", false],
+    ["grace", 3, "promoted", true],
+    ["grace", 1, "over", false],
+    ["turn", 2, "over", false],
+    ["turn", 3, "over", true],
+    [undefined, 3, "over", false],
+    ["turn", undefined, "over", false],
+  ] as const)("%s, and version %s is %s: over is %s", (ending, version, how, over) => {
+    const mark = { since: "", version: 2, places: [], ...(ending && { ending }) };
+    expect(isOver(mark, version, how)).toBe(over);
+  });
 });
 
 test("marks go with a secret to another store, each of its fields, without the version that the old store counted", async () => {

@@ -1,12 +1,13 @@
 import { isAddress } from "../../core/address.ts";
 import type { Fields } from "../../core/provider.ts";
-import { formatRef, isSegment, parseRef, type SecretRef } from "../../core/ref.ts";
+import { formatRef, isSegment, type SecretRef } from "../../core/ref.ts";
 import { Secret } from "../../core/secret.ts";
 import { readSettingsAt } from "../../core/settings-reader.ts";
 import { UserError } from "../../errors.ts";
 import type { MintTarget, RotationRequest, TargetOptions, Verdict } from "../target.ts";
 import { type AwsKey, type AwsService, awsQuery, type QueryOutcome, textIn } from "./aws/query.ts";
 import { createIam } from "./aws/iam.ts";
+import { readAdmin } from "./login.ts";
 
 /**
  * The access key of an IAM user. Two keys may be there at once (class O), never three, so that the old one is made
@@ -64,7 +65,7 @@ export function open(options: TargetOptions): MintTarget {
 function parseSettings({ settings: given, ref }: TargetOptions): IamSettings {
   return readSettingsAt(`rotation.${formatRef(ref)}`, given, (settings) => {
     const region = settings.text("region", (text) => /^[a-z0-9-]{3,40}$/.test(text)) ?? "us-east-1";
-    const admin = settings.text("admin");
+    const admin = readAdmin(settings);
     const place = servicesOf(region);
     const endpoint = settings.text("endpoint", isAddress) ?? place.iam;
     const stsEndpoint = settings.text("stsEndpoint", isAddress) ?? place.sts;
@@ -76,7 +77,7 @@ function parseSettings({ settings: given, ref }: TargetOptions): IamSettings {
       iam: { name: "iam", endpoint, region: place.iamRegion, version: "2010-05-08" },
       sts: { name: "sts", endpoint: stsEndpoint, region, version: "2011-06-15" },
       inactive: settings.number("inactive", 0, MOST_INACTIVE) ?? INACTIVE,
-      ...(admin !== undefined && { admin: parseRef(admin) }),
+      ...(admin !== undefined && { admin }),
     };
   });
 }

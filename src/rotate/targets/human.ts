@@ -1,9 +1,10 @@
 import { isAddress } from "../../core/address.ts";
-import type { HttpAnswer, HttpFailure } from "../../core/http.ts";
+import type { Http, HttpAnswer, HttpFailure } from "../../core/http.ts";
 import type { Fields } from "../../core/provider.ts";
 import { DEFAULT_FIELD, formatRef, isSegment } from "../../core/ref.ts";
+import type { Secret } from "../../core/secret.ts";
 import { type SettingsReader, readSettingsAt } from "../../core/settings-reader.ts";
-import type { HumanTarget, TargetOptions, Verdict } from "../target.ts";
+import type { HumanTarget, RotationRequest, TargetOptions, Verdict } from "../target.ts";
 import { type KeyCheck, type Vendor, VENDORS } from "./pages.ts";
 
 /**
@@ -26,23 +27,53 @@ export function open({ settings: given, ref, http }: TargetOptions): HumanTarget
     class: "H",
     kind: "human",
     guide: ({ ref: secret }) => guideOf(settings, formatRef(secret)),
-    async test(fields, { deadline, signal }) {
-      const { check } = settings;
-      const value = fields[settings.fields[0] ?? DEFAULT_FIELD];
-      if (check === undefined || value === undefined) return { type: "valid" };
-      return verdictOf(
-        await http({
-          method: "GET",
-          url: check.url,
-          headers: { accept: "application/json", ...check.headers, [check.header]: `${check.prefix}${value.expose()}` },
-          deadline,
-          ...(signal === undefined ? {} : { signal }),
-        }),
-      );
-    },
+    test: (fields, request) => test({ settings, http }, fields, request),
     // By the person's hand.
     retire: (_old: Fields) => Promise.resolve(),
   };
+}
+
+interface Asker {
+  readonly settings: HumanSettings;
+  readonly http: Http;
+}
+
+/**
+ * What the vendor says of the value; without a check, nobody is asked and the person's word counts. 403 is for a key that
+ * is known and may not ask this. Whether it may do its own work only the current one tells: where that gets more, the
+ * new one was made with less.
+ */
+async function test(asker: Asker, fields: Fields, request: RotationRequest): Promise<Verdict> {
+  const { check, fields: names } = asker.settings;
+  if (check === undefined) return { type: "valid" };
+  const name = names[0] ?? DEFAULT_FIELD;
+  const [value, current] = [fields[name], request.current[name]];
+  if (value === undefined) return { type: "rejected" };
+  const own = await ask(asker, check, value, request);
+  if (own !== "known") return own;
+  if (current === undefined || current.equals(value)) return { type: "valid" };
+  const old = await ask(asker, check, current, request);
+  // One that is dead already has nothing to be compared with.
+  if (old === "known" || old.type === "rejected") return { type: "valid" };
+  return old.type === "valid" ? { type: "lacking", missing: [`GET ${check.url}`] } : old;
+}
+
+/** `known`: it may not ask this. */
+async function ask(
+  { http }: Asker,
+  { url, header, prefix, headers }: KeyCheck,
+  value: Secret,
+  { deadline, signal }: RotationRequest,
+): Promise<Verdict | "known"> {
+  return verdictOf(
+    await http({
+      method: "GET",
+      url,
+      headers: { accept: "application/json", ...headers, [header]: `${prefix}${value.expose()}` },
+      deadline,
+      ...(signal === undefined ? {} : { signal }),
+    }),
+  );
 }
 
 /** The fields that a person is asked for. @throws UserError config-invalid */
@@ -93,12 +124,12 @@ function guideOf({ vendor, page, steps }: HumanSettings, reference: string): Ret
   return { ...(page === undefined ? {} : { page }), steps: [...own, ...after] };
 }
 
-/** 403 is for a key that is known and may not ask this: whether it may do its own work nobody here can tell. */
-function verdictOf(answer: HttpAnswer | HttpFailure): Verdict {
+function verdictOf(answer: HttpAnswer | HttpFailure): Verdict | "known" {
   if (answer.type === "failure") return { type: "unreachable", reason: answer.reason };
   const { status } = answer;
   if (status === 401) return { type: "rejected" };
-  if ((status >= 200 && status < 300) || status === 403) return { type: "valid" };
+  if (status === 403) return "known";
+  if (status >= 200 && status < 300) return { type: "valid" };
   return { type: "unreachable", reason: `it answered with ${status}` };
 }
 

@@ -43,12 +43,23 @@ export function readAdmin(settings: SettingsReader): SecretRef | undefined {
   const text = settings.text("admin");
   if (text === undefined) return undefined;
   try {
-    const { store, path } = parseRef(text);
-    return { store, path };
+    const ref = parseRef(text);
+    return ref.field === undefined ? ref : settings.fail("admin", "names a field: the whole secret is read");
   } catch (error) {
-    if (error instanceof UserError) return settings.fail("admin", "must be the reference of a secret");
-    throw error;
+    if (!(error instanceof UserError) || error.code !== "reference-invalid") throw error;
+    return settings.fail("admin", "must be the reference of a secret");
   }
+}
+
+/**
+ * Of two users that take turns, the old one keeps its password until its turn comes again. One that was in plaintext is
+ * ended at once, where there is an administrator who can.
+ */
+export function endingExposed<T extends { readonly retire: "next" | "now"; readonly admin?: SecretRef | undefined }>(
+  settings: T,
+  { exposed }: Pick<TargetOptions, "exposed">,
+): T {
+  return exposed === true && settings.admin !== undefined ? { ...settings, retire: "now" } : settings;
 }
 
 /**
@@ -70,18 +81,19 @@ export function readLogin(fields: Fields, places: LoginPlaces, name: string): Lo
 }
 
 /**
- * The login of one of the `users` that the settings name; of any, where they name none.
+ * The login of one of the `users` that the settings name; of any, where they name none. `one` is the setting for a user
+ * that has no other to take turns with.
  * @throws UserError config-invalid where secret and settings do not go together
  */
 export function userLogin(
   fields: Fields,
   places: LoginPlaces,
-  { secret, users }: { readonly secret: string; readonly users: readonly string[] },
+  { secret, users, one }: { readonly secret: string; readonly users: readonly string[]; readonly one: string },
 ): UserLogin {
   const { user, password } = readLogin(fields, places, secret);
   const [only] = users.length === 1 ? users : [];
   const name = user ?? only;
-  if (name === undefined) throw mismatch(`${secret} holds no user name: its settings must name one`);
+  if (name === undefined) throw nameless(secret, users, one);
   if (users.length > 0 && !users.includes(name)) throw mismatch(`${secret} is of a user that its settings do not name`);
   return { user: name, password };
 }
@@ -109,6 +121,15 @@ export function withLogin(fields: Fields, places: LoginPlaces, login: Login): Fi
     ...(passwordField !== undefined && { [passwordField]: password }),
     ...Object.fromEntries([...urls].map(([field, url]) => [field, withUserInfo(url, login)])),
   };
+}
+
+/** `migrate` stores the password of a URL, and the name stays in the URL: it cannot change with the password. */
+function nameless(secret: string, users: readonly string[], one: string): UserError {
+  const pair = users.length === 2 ? ", and users that take turns need it there" : "";
+  const instead = users.length === 2 ? ` in place of ${one}s` : "";
+  return new UserError("config-invalid", `${secret} holds a password without a user name${pair}`, {
+    hint: `name the user in config.jsonc${instead}: "${one}": "…" in rotation.${secret}`,
+  });
 }
 
 function mismatch(problem: string): UserError {

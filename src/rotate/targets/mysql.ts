@@ -4,7 +4,7 @@ import { Secret } from "../../core/secret.ts";
 import { UserError } from "../../errors.ts";
 import type { RotationRequest, SetTarget, TargetOptions, Verdict } from "../target.ts";
 import { refused } from "./failure.ts";
-import { type UserLogin, adminLogin, isSame, userLogin, withLogin } from "./login.ts";
+import { type UserLogin, adminLogin, endingExposed, isSame, userLogin, withLogin } from "./login.ts";
 import { type Change, changeOwnPassword, changePassword } from "./mysql/change.ts";
 import { type Query, driver, withConnection } from "./mysql/connection.ts";
 import { refusalOf, verdictOf } from "./mysql/failure.ts";
@@ -20,11 +20,12 @@ import { tlsOptions } from "./tls.ts";
  * @throws UserError config-invalid
  */
 export function open(options: TargetOptions): SetTarget {
-  const settings = parseMysql(options.ref, options.settings);
+  const settings = endingExposed(parseMysql(options.ref, options.settings), options);
   const target: Opened = { options, settings, system: systemOf(options, settings) };
   return {
     kind: "set",
     class: settings.mode === "single" ? "X" : "O",
+    ...(settings.mode === "pair" && settings.retire === "next" && { keepsOld: true }),
     propose: ({ current }) => propose(target, current),
     test: (fields, request) => test(target, fields, request),
     set: (fields, request) => told(target, fields, () => set(target, fields, request)),
@@ -144,7 +145,7 @@ function systemOf(options: TargetOptions, { host, port, database, tls }: MysqlSe
 }
 
 function loginOf({ options, settings }: Opened, fields: Fields): UserLogin {
-  return userLogin(fields, settings.places, { secret: formatRef(options.ref), users: settings.users });
+  return userLogin(fields, settings.places, { secret: formatRef(options.ref), users: settings.users, one: "user" });
 }
 
 function changeOf({ options, settings }: Opened, { user, password }: UserLogin): Change {

@@ -4,7 +4,7 @@ import { Secret } from "../../core/secret.ts";
 import { UserError } from "../../errors.ts";
 import type { RotationRequest, SetTarget, TargetOptions, Verdict } from "../target.ts";
 import { refused } from "./failure.ts";
-import { type UserLogin, adminLogin, isSame, withLogin } from "./login.ts";
+import { type UserLogin, adminLogin, endingExposed, isSame, withLogin } from "./login.ts";
 import { newPassword } from "./password.ts";
 import { type Change, changePassword } from "./postgresql/change.ts";
 import { type Query, driver } from "./postgresql/connection.ts";
@@ -26,11 +26,12 @@ import { askIfTaken, changeAlone } from "./system.ts";
  * @throws UserError config-invalid
  */
 export function open(options: TargetOptions): SetTarget {
-  const settings = parsePostgresql(options.ref, options.settings);
+  const settings = endingExposed(parsePostgresql(options.ref, options.settings), options);
   const target: Opened = { options, settings, system: systemOf(options, settings) };
   return {
     kind: "set",
     class: isPair(target) ? "O" : "X",
+    ...(isPair(target) && settings.retire === "next" && { keepsOld: true }),
     propose: ({ current }) => propose(target, current),
     test: (fields, request) => test(target, fields, request),
     set: (fields, request) => told(target, fields, () => set(target, fields, request)),

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Secret } from "../../../src/core/secret.ts";
-import { readLogin, withLogin } from "../../../src/rotate/targets/login.ts";
+import { endingExposed, readLogin, userLogin, withLogin } from "../../../src/rotate/targets/login.ts";
 import { exposed, fieldsOf } from "./request.ts";
 
 const places = { schemes: ["postgresql", "mysql", "jdbc:mysql"] };
@@ -59,4 +59,25 @@ test.for(["https://u:p@h", "mysql://h/db", "mysql://u@h"])("%s is no password, a
   expect(() => readLogin(fieldsOf({ value }), places, "REF")).toThrow(/REF holds no password/);
   const named = { ...places, password: "value" };
   expect(readLogin(fieldsOf({ value }), named, "REF").password.expose()).toBe(value);
+});
+
+test.each([
+  [{ retire: "next", admin: { store: "local", path: "admin" } }, true, "now"],
+  [{ retire: "next", admin: { store: "local", path: "admin" } }, false, "next"],
+  // Without an administrator nobody can end the old one before its turn.
+  [{ retire: "next" }, true, "next"],
+  [{ retire: "now", admin: { store: "local", path: "admin" } }, false, "now"],
+] as const)("%j, in plaintext %s: the old login ends %s", (settings, leaked, retire) => {
+  expect(endingExposed(settings, { exposed: leaked })).toMatchObject({ retire });
+});
+
+test.each([
+  [["a", "b"], "a user name, and users that take turns need it there", 'in place of roles: "role": '],
+  [[], "a password without a user name", 'config.jsonc: "role": '],
+])("a password alone, with %j: what the settings must name", (users, message, hint) => {
+  const failure = () => userLogin(fieldsOf({ value: "x" }), places, { secret: "s", users, one: "role" });
+  expect(failure).toThrow(expect.objectContaining({ message: expect.stringContaining(message) }));
+  expect(failure).toThrow(expect.objectContaining({ hint: expect.stringContaining(hint) }));
+  const alone = userLogin(fieldsOf({ value: "x" }), places, { secret: "s", users: ["a"], one: "role" });
+  expect(alone.user).toBe("a");
 });

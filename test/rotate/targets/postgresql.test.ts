@@ -454,6 +454,6 @@ test("settings are read strictly", () => {
   for (const value of wrong) expect(() => open(optionsOf(value)), JSON.stringify(value)).toThrow(/rotation/);
   const target = open(optionsOf({ ...settings, roles: ["a", "b"] }));
   expect(() => target.propose(requestOf(fieldsOf({ note: "x" })))).toThrow(/no password/);
-  expect(() => target.propose(requestOf(fieldsOf({ password: "x" })))).toThrow(/no user name/);
+  expect(() => target.propose(requestOf(fieldsOf({ password: "x" })))).toThrow(/without a user name/);
   expect(() => target.propose(requestOf(fieldsOf({ username: "c", password: "x" })))).toThrow(/do not name/);
 });

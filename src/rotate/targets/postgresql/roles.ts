@@ -17,7 +17,7 @@ export interface Opened {
 
 /** The role that the fields of the secret log in. @throws UserError config-invalid where settings and secret differ */
 export function roleOf({ options, settings }: Opened, fields: Fields): UserLogin {
-  return userLogin(fields, settings.places, { secret: formatRef(options.ref), users: settings.roles });
+  return userLogin(fields, settings.places, { secret: formatRef(options.ref), users: settings.roles, one: "role" });
 }
 
 /** The server that the settings name. */

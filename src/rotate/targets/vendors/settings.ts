@@ -1,7 +1,8 @@
 import { isAddress } from "../../../core/address.ts";
-import { DEFAULT_FIELD, formatRef, isSegment, parseRef, type SecretRef } from "../../../core/ref.ts";
+import { DEFAULT_FIELD, formatRef, isSegment, type SecretRef } from "../../../core/ref.ts";
 import { readSettingsAt, type SettingsReader } from "../../../core/settings-reader.ts";
 import type { TargetOptions } from "../../target.ts";
+import { readAdmin } from "../login.ts";
 import type { Contract } from "./contract.ts";
 import { CONTRACTS } from "./table.ts";
 
@@ -61,8 +62,8 @@ function contractOf(settings: SettingsReader): Contract {
 
 function adminOf(settings: SettingsReader, { manager }: Contract): SecretRef | undefined {
   if (manager === "itself") return undefined;
-  const text = manager === "admin" ? settings.required("admin") : settings.text("admin");
-  return text === undefined ? undefined : parseRef(text);
+  if (manager === "admin") settings.required("admin");
+  return readAdmin(settings);
 }
 
 function daysOf(settings: SettingsReader, { expiry }: Contract): number | undefined {
