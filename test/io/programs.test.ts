@@ -86,7 +86,8 @@ describe("a program that is run for its answer", () => {
   test("ends with us, however we end", async () => {
     const path = folder();
     const [worker, file] = [join(path, "worker.cjs"), join(path, "pid")];
-    const script = `trap '' TERM; echo $$ >'${file}.new'; mv '${file}.new' '${file}'; sleep ${LONG_TIME} & wait; sleep ${LONG_TIME}`;
+    // It gets its input when somebody stands by to end it; before that it has nothing to do.
+    const script = `trap '' TERM; read -r _; echo $$ >'${file}.new'; mv '${file}.new' '${file}'; sleep ${LONG_TIME} & wait; sleep ${LONG_TIME}`;
     const entry = join(path, "entry.ts");
     const source = join(import.meta.dirname, "../../src/io/programs.ts");
     const options = `{ input: "told", timeout: ${LONG_TIME * 1000} }`;
