@@ -60,7 +60,12 @@ function loginOf(username: string, password: string) {
 }
 
 function later(context: Context, time: number): Context {
-  return { ...context, now: () => context.now() + time };
+  // Locks are made by the real clock.
+  const lockHolder: Context["lockHolder"] = (path) => {
+    const holder = context.lockHolder(path);
+    return holder === undefined ? undefined : { ...holder, since: holder.since + time };
+  };
+  return { ...context, lockHolder, now: () => context.now() + time };
 }
 
 async function passwordOf(context: Context, name: string): Promise<string> {
