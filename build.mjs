@@ -64,17 +64,16 @@ const nodeRequire = require, chunks = {};
 require = (id) => id.startsWith("./") ? chunks.load(id) : nodeRequire(id);
 `;
 
-const tight = { minifyWhitespace: true, minifySyntax: true };
 await build({ ...options, entryPoints: chunks });
 await build({
   ...options,
-  ...tight,
   entryPoints: { aws: "providers/aws/provider.ts" },
   // Half of what the SDK costs a launch is what it loads of Node.
   inject: ["providers/aws/globals.mjs"],
   alias: { ...options.alias, "node:fs/promises": "./providers/aws/fs-promises.cjs", "node:zlib": NOTHING },
 });
 // Its text is in the memory of every launcher, twice.
+const tight = { minifyWhitespace: true, minifySyntax: true };
 await build({ ...options, ...tight, entryPoints: { snapshot: "src/fast/snapshot.ts" }, banner: { js: REQUIRE } });
 
 /** Of the requests that node-vault knows by name, a third of the chunk, none is made: its four verbs do. */
