@@ -20,7 +20,7 @@ import {
  * each: the config is the old or the new bytes, every reference in it resolves, no plaintext lies anywhere, and the
  * same command again heals. `npm test` samples the operations; `npm run test:long` takes each.
  */
-const STEP = LONG ? 1 : 7;
+const STEP = LONG ? 1 : 15;
 const TEMPORARY = ".mcp-secrets-tmp-";
 const KILL_AT = resolve(import.meta.dirname, "helpers/kill-at.cjs");
 

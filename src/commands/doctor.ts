@@ -94,7 +94,7 @@ async function fix(context: Context): Promise<readonly Check[]> {
   if (!started && files.look(home) === undefined) return [];
   await context.lock(join(home, "journal", "migrate.lock"), async () => {
     await settleJournal(files, journal);
-    if (started) await installLauncher(context);
+    if (started) await installLauncher(context, { check: true });
     await mendRecipients(context, journal);
   });
   return [];

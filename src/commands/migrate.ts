@@ -9,7 +9,7 @@ import { printable } from "../core/table.ts";
 import { told } from "../core/told.ts";
 import { EXIT, UserError } from "../errors.ts";
 import { listApprovals } from "../launch/approvals.ts";
-import { entryCommand, installLauncher, launcherProblem } from "../launch/install.ts";
+import { entryCommand, installLauncher, wrongFile } from "../launch/install.ts";
 import { applyConfig, isUnsettled, settleJournal } from "../migrate/apply.ts";
 import { idsOf } from "../migrate/ids.ts";
 import { Journal } from "../migrate/journal.ts";
@@ -114,7 +114,7 @@ async function settle(context: Context, { moves }: Prepared): Promise<void> {
   const { files, home } = context;
   const journal = new Journal(files, home);
   const isInstalled = files.look(join(home, "bin")) !== undefined;
-  const isBroken = isInstalled && (await launcherProblem(context)) !== undefined;
+  const isBroken = isInstalled && (await wrongFile(context)) !== undefined;
   const isLeft = isUnsettled(files, journal) || mayHaveMovedRotations(context, journal.list());
   if (!isBroken && !isLeft) return;
   await context.lock(lockPath(context), async () => {

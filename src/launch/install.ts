@@ -38,13 +38,14 @@ export function entryCommand({ home, platform, program }: Pick<Context, "home" |
 /**
  * Copies the running program into the home folder and points the stable launcher at the copy. Writes nothing that is
  * there already; every file is replaced whole, the launcher last, so that a start at any moment finds a whole program.
+ * What was written is started once to see that it starts; with `check` also what was there as it should be.
  * @throws UserError cannot-write, cannot-execute where the launcher does not start
  */
-export async function installLauncher(context: InstallContext): Promise<void> {
+export async function installLauncher(context: InstallContext, { check = false } = {}): Promise<void> {
   const { files, home, platform, program } = context;
   try {
-    await write(files, [...programFiles(context), packageFile(context)]);
-    await installStub(context);
+    const isNew = await write(files, [...programFiles(context), packageFile(context)]);
+    await installStub(context, isNew || check);
   } catch (error) {
     const code = systemCode(error);
     if (error instanceof UserError || code === undefined) throw error;
@@ -61,11 +62,14 @@ export async function installLauncher(context: InstallContext): Promise<void> {
 }
 
 /** The fastest one that starts. A fast start that is there and does not start is damaged, and made anew, once. */
-async function installStub(context: InstallContext): Promise<void> {
+async function installStub(context: InstallContext, check: boolean): Promise<void> {
   const wasThere = installedFastStart(context) !== undefined;
   await installFastStart(context);
   const [fastest] = await stubsFor(context);
-  if (await works(context, fastest)) return;
+  const isWritten = await write(context.files, [stubFile(context, fastest)]);
+  const isNew = isWritten || wasThere !== (installedFastStart(context) !== undefined);
+  if (!isNew && !check) return;
+  if (await starts(context)) return;
   removeFastStart(context);
   if (wasThere) await installFastStart(context);
   for (const text of await stubsFor(context)) if (await works(context, text)) return;
@@ -86,15 +90,25 @@ async function starts({ run, ...context }: InstallContext): Promise<boolean> {
   return exit === 0 && /^\d+\.\d+\.\d+/.test(stdout);
 }
 
-async function write(files: Context["files"], wanted: readonly WantedFile[]): Promise<void> {
-  for (const file of wanted) {
-    if (files.readIfExists(file.path)?.equals(file.data) === true && mayRun(files, file)) continue;
-    await (file.program ? files.writeProgram(file.path, file.data) : files.writePrivate(file.path, file.data));
-  }
+/** True where something was not there as it should be. */
+async function write(files: Context["files"], wanted: readonly WantedFile[]): Promise<boolean> {
+  const missing = wanted.filter(
+    (file) => files.readIfExists(file.path)?.equals(file.data) !== true || !mayRun(files, file),
+  );
+  for (const { path, data, program } of missing)
+    await (program ? files.writeProgram(path, data) : files.writePrivate(path, data));
+  return missing.length > 0;
 }
 
-/** What is wrong with the installed launcher, in words; undefined where nothing is. */
+/** What is wrong with the installed launcher, in words; undefined where nothing is, and it starts. */
 export async function launcherProblem(context: InstallContext): Promise<string | undefined> {
+  const wrong = await wrongFile(context);
+  if (wrong !== undefined) return wrong;
+  return (await starts(context)) ? undefined : `${entryCommand(context).command} does not start`;
+}
+
+/** As `launcherProblem`, by a look at the files alone. */
+export async function wrongFile(context: InstallContext): Promise<string | undefined> {
   const { files } = context;
   const stubs = (await stubsFor(context)).map((text) => stubFile(context, text));
   for (const wanted of [[packageFile(context)], ...programFiles(context).map((file) => [file]), stubs]) {
@@ -105,7 +119,7 @@ export async function launcherProblem(context: InstallContext): Promise<string |
     if (file === undefined) return `${path} is not of this version`;
     if (!mayRun(files, file)) return `${path} cannot be run`;
   }
-  return (await starts(context)) ? undefined : `${entryCommand(context).command} does not start`;
+  return undefined;
 }
 
 /** False for a program that its owner may not run. Windows has no such right. */

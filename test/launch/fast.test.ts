@@ -106,7 +106,7 @@ test.skipIf(!HAS_IT)("what is damaged does not start, which is seen and healed",
     rmSync(path);
     writeFileSync(path, data, { mode });
     expect(await launcherProblem(context)).toContain("does not start");
-    await installLauncher(context);
+    await installLauncher(context, { check: true });
     expect(await launcherProblem(context)).toBeUndefined();
     expect(readFileSync(entryCommand(context).command, "utf8")).toMatch(FIRST_LINE);
   }

@@ -79,7 +79,7 @@ test("what may not be run is made to run again, and where nothing may, no config
   // A file system with noexec, to which env(1) and all else outside are no hindrance.
   const run: typeof context.run = (command, ...rest) =>
     command === stub ? Promise.resolve({ stdout: "", stderr: "", exit: undefined }) : context.run(command, ...rest);
-  await expect(installLauncher({ ...context, run })).rejects.toMatchObject({ code: "cannot-execute" });
+  await expect(installLauncher({ ...context, run }, { check: true })).rejects.toMatchObject({ code: "cannot-execute" });
   expect(await launcherProblem({ ...context, run })).toContain("does not start");
 });
 
