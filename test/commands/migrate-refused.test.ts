@@ -90,7 +90,7 @@ describe("what can be known is known before anything is stored", () => {
 
 describe("what cannot be known leaves nothing behind", () => {
   const sticking: Partial<FileSystem> = {
-    renameSync: (from, to) => (String(to).endsWith("c.json") ? failing("EPERM") : nodeFs.renameSync(from, to)),
+    renameSync: (from, to) => (String(to).endsWith("/c.json") ? failing("EPERM") : nodeFs.renameSync(from, to)),
   };
 
   it("no secret and no mark, where the rename fails", async () => {
