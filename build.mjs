@@ -9,6 +9,7 @@ const chunks = {
   launcher: "src/launcher.ts",
   start: "src/start.ts",
   cli: "src/cli.ts",
+  keeper: "src/launch/keeper.ts",
   thread: "providers/local/thread.ts",
   vault: "providers/vault/provider.ts",
   "github-app": "providers/github-app/provider.ts",
@@ -37,6 +38,7 @@ const options = {
     ...drivers.filter(isMissing),
   ],
   alias: {
+    "#keeper": "./keeper.cjs",
     "#vault": "./vault.cjs",
     "#aws": "./aws.cjs",
     "#github-app": "./github-app.cjs",
@@ -73,7 +75,7 @@ await build({
   alias: { ...options.alias, "node:fs/promises": "./providers/aws/fs-promises.cjs", "node:zlib": NOTHING },
 });
 // Its text is in the memory of every launcher, twice.
-const tight = { minifyWhitespace: true, minifySyntax: true };
+const tight = { minify: true };
 await build({ ...options, ...tight, entryPoints: { snapshot: "src/fast/snapshot.ts" }, banner: { js: REQUIRE } });
 
 /** Of the requests that node-vault knows by name, a third of the chunk, none is made: its four verbs do. */

@@ -280,7 +280,7 @@ function startFailure({ words }: Launch, error: unknown): unknown {
 async function keeperFor(context: RunContext, launch: Launch): Promise<Keeper | undefined> {
   const needed = launch.refs.some(({ store }) => store !== "local");
   if (!needed && context.files.list(noteFolder(context.home)).length === 0) return undefined;
-  const { createKeeper, reapTheDead } = await import("../launch/keeper.ts");
+  const { createKeeper, reapTheDead } = await import("#keeper");
   const host = keeperHost(context, launch);
   await reapTheDead(host);
   return needed ? createKeeper(host) : undefined;

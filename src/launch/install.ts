@@ -9,6 +9,7 @@ const PROGRAM = [
   "start",
   "snapshot",
   "cli",
+  "keeper",
   "thread",
   "vault",
   "aws",
