@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import {
@@ -168,6 +168,18 @@ describe("stays, and says why,", () => {
     await world.done("rotate", LOCAL);
     await world.move("prod");
     expect(world.reference()).toBe(PROD);
+  });
+
+  test("where its config cannot be written: it is rotated where it is", async () => {
+    const world = await makeWorld("X", { grace: "1s" });
+    // The other name of the file would keep the old reference.
+    linkSync(join(world.home.work, "config.json"), join(world.home.work, "second.json"));
+    writeConfig(world.home, "other.json", "sk-live-4f8a1b0c7d2e-moved");
+    expect(await world.move("prod", "--config", "other.json")).toMatchObject({ code: 73 });
+    expect(world.reference()).toBe(LOCAL);
+    expect(world.reference("other.json")).toContain("mcp-secret://prod/");
+    await world.done("rotate", LOCAL);
+    expect(world.valid()).toEqual([await world.value(LOCAL)]);
   });
 
   test("where another config refers to it as well; both at once move", async () => {

@@ -5,6 +5,7 @@ import { checkWritable } from "../migrate/apply.ts";
 import { secretOf } from "../migrate/move.ts";
 import { type ConfigPlan, type Plan, planOf } from "../migrate/plan.ts";
 import type { ReadConfig } from "../migrate/read.ts";
+import type { Relocation } from "../migrate/relocate.ts";
 import type { Moves } from "./move.ts";
 
 /** Of the configs of a plan, those that could not be written, by path: nothing of theirs is stored. */
@@ -43,6 +44,7 @@ export function withoutRefused<Work extends { readonly plan: Plan; readonly move
       ...moves.flatMap(({ to }) => (to === undefined ? [] : [secretOf(to)])),
     ]),
   );
-  const relocations = work.moves.relocations.filter(({ to }) => used.has(formatRef(to)));
-  return { ...work, plan, moves: { ...work.moves, relocations } };
+  const isUsed = ({ to }: Relocation) => used.has(formatRef(to));
+  const [relocations, rotated] = [work.moves.relocations.filter(isUsed), work.moves.rotated.filter(isUsed)];
+  return { ...work, plan, moves: { ...work.moves, relocations, rotated } };
 }
