@@ -3,7 +3,7 @@ import { appendAudit } from "../audit/log.ts";
 import { runningClients } from "../clients/running.ts";
 import type { Context } from "../context.ts";
 import type { Provider, ResolvedSecret } from "../core/provider.ts";
-import { formatRef } from "../core/ref.ts";
+import { formatRef, refName } from "../core/ref.ts";
 import type { Seal } from "../core/seal.ts";
 import { printable } from "../core/table.ts";
 import { told } from "../core/told.ts";
@@ -19,7 +19,7 @@ import type { PlannedSecret } from "../migrate/places.ts";
 import { knownAfter } from "../migrate/relocate.ts";
 import { type ConfigReport, outcomeText, reportJson, reportsOf } from "../migrate/report.ts";
 import { storeSecrets } from "../migrate/store.ts";
-import { type Exposure, type MarkPlace, markExposed, markKey, moveMarks } from "../rotate/marks.ts";
+import { type Exposure, type MarkPlace, markExposed, moveMarks } from "../rotate/marks.ts";
 import { confirm } from "./confirm.ts";
 import { tellDangling } from "./dangling.ts";
 import { type Gathered, gather, type Selection } from "./gather.ts";
@@ -29,7 +29,7 @@ import { finishRotations, mayHaveMovedRotations, movesTogether } from "./move-ro
 import { copiesLeft, plannedBytes, plannedCopies, tellMoved, tellOld } from "./moved.ts";
 import type { OldCopy } from "./old-copies.ts";
 import { copyMoves, giveWord, type MoveOptions, type Moves, prepareMoves, rewritingOf, takeWordBack } from "./move.ts";
-import { refusals, withoutRefused } from "./refusals.ts";
+import { rewritesOf, type Rewrites, withoutRefused } from "./rewrites.ts";
 import { offerSample } from "./sample.ts";
 import { dropUnused, unusedSecrets } from "./unused-secrets.ts";
 import { defaultStore, openSeal, openStore } from "../stores.ts";
@@ -129,10 +129,12 @@ function lockPath({ home }: Context): string {
   return join(home, "journal", "migrate.lock");
 }
 
+type Work = Prepared & Pick<Rewrites, "rewritten">;
+
 /** What cannot be written is known first; then every secret is stored, and each config moves, or stays as it is. */
 async function write(context: Context, prepared: Prepared): Promise<readonly ConfigReport[]> {
-  const refused = refusals(context, prepared.plan.configs, prepared.configs);
-  const work = withoutRefused(prepared, refused);
+  const { rewritten, refused } = rewritesOf(context, prepared.plan.configs, prepared.configs);
+  const work = { ...withoutRefused(prepared, refused), rewritten };
   const planned = reportsOf(prepared.plan, prepared, "planned").map((report): ConfigReport => {
     const error = refused.get(report.path);
     return error === undefined ? report : { ...report, status: "failed", error };
@@ -154,7 +156,7 @@ async function write(context: Context, prepared: Prepared): Promise<readonly Con
 async function rewrite(
   context: Context,
   journal: Journal,
-  work: Prepared,
+  work: Work,
   planned: readonly ConfigReport[],
 ): Promise<readonly ConfigReport[]> {
   const made: PlannedSecret[] = [];
@@ -194,34 +196,38 @@ function exposuresOf({ cwd }: Context, { configs }: Plan, readBack: readonly Res
     for (const { finding, reference } of findings) {
       if (reference === undefined) continue;
       const place = { config: resolve(cwd, path), client, server: finding.server };
-      places.set(markKey(reference), [...(places.get(markKey(reference)) ?? []), place]);
+      places.set(refName(reference), [...(places.get(refName(reference)) ?? []), place]);
     }
   }
   return readBack.map(({ ref, version }) => {
-    return { ref, ...(version === undefined ? {} : { version }), places: places.get(markKey(ref)) ?? [] };
+    return { ref, ...(version === undefined ? {} : { version }), places: places.get(refName(ref)) ?? [] };
   });
 }
 
 async function writeOne(
   context: Context,
   { journal, seal }: { readonly journal: Journal; readonly seal: Seal },
-  prepared: Prepared,
+  work: Work,
   report: ConfigReport,
 ): Promise<ConfigReport> {
-  const read = prepared.configs.find(({ place }) => place.path === report.path);
-  if (read === undefined || report.plan === undefined || report.plan.edits.length === 0) return report;
+  const read = work.configs.find(({ place }) => place.path === report.path);
+  const rewritten = work.rewritten.get(report.path);
+  if (read === undefined || rewritten === undefined || report.plan === undefined) return report;
   const unapproved: string[] = [];
   const rewriting = rewritingOf(context, report.plan, read);
   try {
-    await applyConfig(report.plan, read.bytes, {
-      files: context.files,
-      journal,
-      format: read.place.row.format,
-      seal: seal.close,
-      approve: async (config) => void unapproved.push(...(await giveWord(context, { ...rewriting, config }))),
-      now: context.now,
-      random: context.random,
-    });
+    await applyConfig(
+      report.plan,
+      { bytes: read.bytes, rewritten },
+      {
+        files: context.files,
+        journal,
+        seal: seal.close,
+        approve: async () => void unapproved.push(...(await giveWord(context, rewriting))),
+        now: context.now,
+        random: context.random,
+      },
+    );
     recordMigration(context, report.plan);
     return { ...report, status: "migrated", unapproved };
   } catch (error) {

@@ -1,31 +1,33 @@
 import { dirname } from "node:path";
-import type { ConfigFormat } from "../clients/document.ts";
 import type { Files } from "../core/files.ts";
 import { UserError } from "../errors.ts";
 import { movedSecrets } from "./move.ts";
 import { digest, type Journal, type Migration, migrationId, newMigration } from "./journal.ts";
-import type { ConfigPlan, PlannedEntry } from "./plan.ts";
+import type { ConfigPlan } from "./plan.ts";
 
 /** The world as the rewriting of a config needs it. */
 export interface ApplyPorts {
   readonly files: Files;
   readonly journal: Journal;
-  readonly format: ConfigFormat;
   /** Encrypts a backup so that a stock `age` opens it. */
   readonly seal: (bytes: Buffer) => Promise<Buffer>;
-  readonly approve: (config: string, entries: readonly PlannedEntry[]) => Promise<void>;
+  /** Gives the word of the user for its entries. */
+  readonly approve: () => Promise<void>;
   readonly now: () => number;
   readonly random: () => string;
 }
 
 /**
- * Rewrites one config to its plan. Its secrets are stored already. The order is what makes it safe: approvals and the
+ * Rewrites one config to its plan, from `bytes` to `rewritten`. Its secrets are stored already. The order is what makes it safe: approvals and the
  * encrypted backup are durable before the rename, and anything that fails before the rename leaves the config as it was.
  * @throws UserError config-changed where the file is no longer `bytes`; cannot-write where the system refuses
  */
-export async function applyConfig(plan: ConfigPlan, bytes: Buffer, ports: ApplyPorts): Promise<void> {
+export async function applyConfig(
+  plan: ConfigPlan,
+  { bytes, rewritten }: { readonly bytes: Buffer; readonly rewritten: Buffer },
+  ports: ApplyPorts,
+): Promise<void> {
   const { files, journal } = ports;
-  const rewritten = ports.format.edit(bytes, plan.edits);
   checkWritable(plan.path, rewritten.length, files);
   const config = files.realpath(plan.path);
   const migration = newMigration({
@@ -41,7 +43,7 @@ export async function applyConfig(plan: ConfigPlan, bytes: Buffer, ports: ApplyP
   });
   // Whoever waited for the lock may find the work done: nothing is recorded then.
   if (!files.read(config).equals(bytes)) throw changed(plan.path);
-  await ports.approve(config, plan.entries);
+  await ports.approve();
   await journal.start(migration, await ports.seal(bytes));
   try {
     await replaceConfig(plan.path, rewritten, bytes, files);

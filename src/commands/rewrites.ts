@@ -8,24 +8,30 @@ import type { ReadConfig } from "../migrate/read.ts";
 import type { Relocation } from "../migrate/relocate.ts";
 import type { Moves } from "./move.ts";
 
-/** Of the configs of a plan, those that could not be written, by path: nothing of theirs is stored. */
-export function refusals(
-  { files }: Context,
-  plans: readonly ConfigPlan[],
-  configs: readonly ReadConfig[],
-): ReadonlyMap<string, UserError> {
+/** What becomes of the configs of a plan, by path. */
+export interface Rewrites {
+  /** The bytes that they will hold. */
+  readonly rewritten: ReadonlyMap<string, Buffer>;
+  /** Why they could not be written: nothing of theirs is stored. */
+  readonly refused: ReadonlyMap<string, UserError>;
+}
+
+export function rewritesOf({ files }: Context, plans: readonly ConfigPlan[], configs: readonly ReadConfig[]): Rewrites {
+  const rewritten = new Map<string, Buffer>();
   const refused = new Map<string, UserError>();
   for (const { path, edits } of plans) {
     const read = configs.find(({ place }) => place.path === path);
     if (read === undefined || edits.length === 0) continue;
     try {
-      checkWritable(path, read.place.row.format.edit(read.bytes, edits).length, files);
+      const bytes = read.place.row.format.edit(read.bytes, edits);
+      checkWritable(path, bytes.length, files);
+      rewritten.set(path, bytes);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       refused.set(path, error);
     }
   }
-  return refused;
+  return { rewritten, refused };
 }
 
 /** What of a plan is carried out, and of its moves between stores, where some configs are refused. */
