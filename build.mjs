@@ -75,8 +75,7 @@ await build({
   alias: { ...options.alias, "node:fs/promises": "./providers/aws/fs-promises.cjs", "node:zlib": NOTHING },
 });
 // Its text is in the memory of every launcher, twice.
-const tight = { minify: true };
-await build({ ...options, ...tight, entryPoints: { snapshot: "src/fast/snapshot.ts" }, banner: { js: REQUIRE } });
+await build({ ...options, minify: true, entryPoints: { snapshot: "src/fast/snapshot.ts" }, banner: { js: REQUIRE } });
 
 /** Of the requests that node-vault knows by name, a third of the chunk, none is made: its four verbs do. */
 function leaveOutCommands({ onLoad }) {

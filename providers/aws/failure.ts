@@ -157,7 +157,7 @@ function errorOf(store: string, call: Call, { kind, said }: { kind: Kind; said: 
 function hintFor(kind: Kind, store: string, call: Call): string {
   const check = `mcp-secrets store check ${store}`;
   const hints: Record<Kind, string> = {
-    missing: `store it with mcp-secrets set, or look with: mcp-secrets list`,
+    missing: "store it with mcp-secrets set, or look with: mcp-secrets list",
     deleted: `bring it back with: aws secretsmanager restore-secret --secret-id ${call.target}`,
     exists: "look at what is there now, then try again",
     denied: `see which right is missing: ${check}`,

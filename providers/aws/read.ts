@@ -102,7 +102,7 @@ function binary(store: string, name: string): UserError {
 
 export function missing(store: string, name: string): UserError {
   return new UserError("secret-not-found", `store ${store} has no ${name}`, {
-    hint: `store it with mcp-secrets set, or look with: mcp-secrets list`,
+    hint: "store it with mcp-secrets set, or look with: mcp-secrets list",
   });
 }
 

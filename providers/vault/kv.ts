@@ -201,7 +201,7 @@ function splitPlace(place: string): { mount: string; rest: string } {
 
 function missing(store: string, place: string): UserError {
   return new UserError("secret-not-found", `store ${store} has no ${place}`, {
-    hint: `store it with mcp-secrets set, or look with: mcp-secrets list`,
+    hint: "store it with mcp-secrets set, or look with: mcp-secrets list",
   });
 }
 

@@ -2,6 +2,7 @@ import type { Context } from "../context.ts";
 import { UserError } from "../errors.ts";
 import { isUnsettled } from "../migrate/apply.ts";
 import { digest, type Journal, type Migration } from "../migrate/journal.ts";
+import { wantsKey } from "../core/seal.ts";
 import { openSeal } from "../stores.ts";
 import { type Check, checked, problem } from "./check.ts";
 
@@ -34,7 +35,6 @@ function problemOf(open: () => Buffer, before: string, hint: string): { what: st
     return digest(open()) === before ? undefined : { what: "the backup is of another file", hint };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const isKey = error.code === "store-locked" || error.code === "store-unavailable";
-    return { what: error.message, hint: isKey ? (error.hint ?? hint) : hint };
+    return { what: error.message, hint: wantsKey(error) ? (error.hint ?? hint) : hint };
   }
 }

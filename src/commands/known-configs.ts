@@ -1,5 +1,6 @@
 import { type ConfigPlace, locateConfigs, placeOf } from "../clients/locate.ts";
 import type { Context } from "../context.ts";
+import { systemCode } from "../errors.ts";
 import { listApprovals } from "../launch/approvals.ts";
 import { Journal } from "../migrate/journal.ts";
 
@@ -11,16 +12,22 @@ export function knownConfigs(context: Context): readonly ConfigPlace[] {
   const located = locateConfigs(context);
   const found = new Map<string, ConfigPlace>();
   const add = (place: ConfigPlace) => {
-    const path = real(context, place.path);
+    const path = followed(context, place.path) ?? place.path;
     if (!found.has(path)) found.set(path, place);
   };
   located.forEach(add);
-  const migrated = new Journal(context.files, context.home).read().migrations.filter(({ state }) => state === "done");
-  const approved = listApprovals(context);
-  for (const { config } of [...migrated, ...approved]) add(placeOf(context, config, located));
+  const { migrations } = new Journal(context.files, context.home).read();
+  const migrated = migrations.filter(({ state }) => state !== "restored");
+  for (const { config } of [...migrated, ...listApprovals(context)]) add(placeOf(context, config, located));
   return [...found.values()];
 }
 
-function real({ files }: Context, path: string): string {
-  return files.look(path) === undefined ? path : files.realpath(path);
+/** The path with its links followed; undefined where nothing is there. */
+export function followed({ files: { realpath } }: Context, path: string): string | undefined {
+  try {
+    return realpath(path);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    return undefined;
+  }
 }

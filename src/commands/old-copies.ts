@@ -1,9 +1,7 @@
 import { join } from "node:path";
-import { locateConfigs } from "../clients/locate.ts";
 import type { Context } from "../context.ts";
 import { systemCode } from "../errors.ts";
-import { listApprovals } from "../launch/approvals.ts";
-import { Journal } from "../migrate/journal.ts";
+import { followed, knownConfigs } from "./known-configs.ts";
 
 /** A secret that was copied to another store: the old one stays, for whatever refers to it. */
 export interface OldCopy {
@@ -38,25 +36,9 @@ export function oldCopies(
 
 /** Links followed, so that no file is told twice. */
 function filesOf(context: Context, more: readonly string[]): readonly string[] {
-  const open = new Journal(context.files, context.home).read().migrations.filter(({ state }) => state !== "restored");
-  const paths = [
-    ...more,
-    ...locateConfigs(context).map(({ path }) => path),
-    ...listApprovals(context).map(({ config }) => config),
-    ...open.map(({ config }) => config),
-    join(context.home, "config.jsonc"),
-  ];
+  const known = knownConfigs(context).map(({ path }) => path);
+  const paths = [...more, ...known, join(context.home, "config.jsonc")];
   return [...new Set(paths.flatMap((path) => followed(context, path) ?? []))];
-}
-
-/** undefined where nothing is there. */
-function followed({ files: { realpath } }: Context, path: string): string | undefined {
-  try {
-    return realpath(path);
-  } catch (error) {
-    if (systemCode(error) === undefined) throw error;
-    return undefined;
-  }
 }
 
 function read({ files }: Context, path: string): Buffer | undefined {

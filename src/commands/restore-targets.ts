@@ -2,7 +2,8 @@ import { type ConfigPlace, locateConfigs, placeOf } from "../clients/locate.ts";
 import type { Context } from "../context.ts";
 import { UserError } from "../errors.ts";
 import { entryIds, type Migration } from "../migrate/journal.ts";
-import { unwrap } from "../migrate/wrapper.ts";
+import { followed } from "./known-configs.ts";
+import { startedIds } from "./restored-words.ts";
 
 /** A config that comes back: where it is written, and what is undone. */
 export interface RestoreTarget {
@@ -57,23 +58,22 @@ interface Known {
 
 function namedTarget(context: Context, path: string, { migrations, located }: Known): RestoreTarget {
   const place = placeOf(context, path, located);
-  const config = followed(context, place.path);
+  const config = followed(context, place.path) ?? place.path;
   const target = { place, config, named: true };
   const here = migrations.filter((migration) => migration.config === config);
   const open = here.filter(({ state }) => state !== "restored");
   if (open.length > 0) return { ...target, migrations: open };
-  const moved = movedFrom(startedIds(context, place), migrations);
+  const moved = movedFrom(startedNow(context, place), migrations);
   if (moved.length > 0) return { ...target, migrations: moved, was: moved[0]?.config ?? "" };
   if (here.length > 0) return { ...target, migrations: [] };
   throw new UserError("usage", `${path} was not rewritten by migrate`, { hint: "mcp-secrets restore --list" });
 }
 
 /** The ids under which the entries of a config start; none where it cannot be read. */
-function startedIds({ files }: Context, { path, row }: ConfigPlace): ReadonlySet<string> {
+function startedNow({ files }: Context, { path, row }: ConfigPlace): ReadonlySet<string> {
   const bytes = files.look(path) === undefined ? undefined : files.readIfExists(path);
   try {
-    const entries = bytes === undefined ? [] : row.format.parse(bytes, row.keyPath).entries;
-    return new Set(entries.flatMap((entry) => unwrap(entry)?.id ?? []));
+    return bytes === undefined ? new Set() : startedIds(row, bytes);
   } catch (error) {
     if (error instanceof UserError) return new Set();
     throw error;
@@ -92,12 +92,4 @@ function movedFrom(ids: ReadonlySet<string>, migrations: readonly Migration[]): 
     .filter(({ count }) => count > 0)
     .toSorted((a, b) => b.count - a.count);
   return open.filter(({ config }) => config === best?.config);
-}
-
-function followed(context: Context, path: string): string {
-  try {
-    return context.files.realpath(path);
-  } catch {
-    return path;
-  }
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { appendAudit } from "../audit/log.ts";
 import type { ClientRow } from "../clients/table.ts";
 import type { Context } from "../context.ts";
-import type { Seal } from "../core/seal.ts";
+import { type Seal, wantsKey } from "../core/seal.ts";
 import { formatTable, printable } from "../core/table.ts";
 import { told } from "../core/told.ts";
 import { EXIT, UserError } from "../errors.ts";
@@ -144,10 +144,9 @@ function opened(seal: Seal, journal: Journal, { id }: Migration): Buffer {
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     // With the right key it opens: what the store has lies behind the same one.
-    const isKey = error.code === "store-locked" || error.code === "store-unavailable";
     const otherwise = "mcp-secrets list shows what the store still has: every secret of the config is in it";
     throw new UserError("store-locked", `${journal.backup(id)}: ${error.message}`, {
-      hint: isKey ? (error.hint ?? otherwise) : otherwise,
+      hint: wantsKey(error) ? (error.hint ?? otherwise) : otherwise,
       cause: error,
     });
   }

@@ -75,6 +75,25 @@ export function findRefs(text: string): FoundRef[] {
   return found;
 }
 
+/** As `parseRef`; undefined for any other text. */
+export function refOrNone(text: string): SecretRef | undefined {
+  return orNone(() => parseRef(text));
+}
+
+/** As `findRefs`; undefined where something only looks like a reference: `run` and `doctor` tell of it. */
+export function refsOrNone(text: string): readonly FoundRef[] | undefined {
+  return orNone(() => findRefs(text));
+}
+
+function orNone<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
 /** True where `next`, standing right after the text of a reference, would be read as part of it. */
 export function extendsRef(ref: SecretRef, next: string): boolean {
   if (next === "") return false;

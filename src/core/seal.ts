@@ -1,9 +1,16 @@
+import type { UserError } from "../errors.ts";
+
 /** Encrypts what is kept on disk so that a stock `age -d -i HOME/local/identity` opens it. */
 export interface Seal {
   /** @throws UserError store-unavailable where there is no key and none can be made */
   close(bytes: Buffer): Promise<Buffer>;
   /** @throws UserError store-unavailable or store-locked for want of the key, not-restorable for damaged bytes */
   open(sealed: Buffer): Buffer;
+}
+
+/** True where only the key is missing: nothing is known to be wrong with what was sealed. */
+export function wantsKey({ code }: UserError): boolean {
+  return code === "store-locked" || code === "store-unavailable";
 }
 
 /** Brings what was written before `local/recipients` was changed to those who are to read it now. */

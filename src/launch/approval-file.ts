@@ -50,7 +50,7 @@ export async function makeKey({ files, home }: ApprovalPlace): Promise<Buffer> {
   const key = readKey({ files, home });
   if (key !== undefined) return key;
   throw new UserError("cannot-write", `${keyPath(home)} is damaged`, {
-    hint: `remove it, then approve every entry again: mcp-secrets approvals`,
+    hint: "remove it, then approve every entry again: mcp-secrets approvals",
   });
 }
 
@@ -98,7 +98,7 @@ export function approvalsProblem(place: ApprovalPlace): ApprovalsProblem | undef
   const names = bad.map(([id]) => id).join(", ");
   return {
     what: `${file} was changed by others: no seal of ours is on ${names}`,
-    hint: `mcp-secrets approve each again`,
+    hint: "mcp-secrets approve each again",
   };
 }
 

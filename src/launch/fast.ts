@@ -48,29 +48,39 @@ export function fastStart(context: FastContext): FastStart | undefined {
 /** As `fastStart`, where both are there. */
 export function installedFastStart(context: FastContext): FastStart | undefined {
   const fast = fastStart(context);
-  const isThere = (path: string) => context.files.look(path)?.kind === "file";
-  return fast !== undefined && isThere(fast.node) && isThere(fast.snapshot) ? fast : undefined;
+  return fast !== undefined && isThere(context, fast) ? fast : undefined;
 }
 
 /**
  * Makes both files, and the proof that they start the program in `lib`. Where they cannot be made, or do not start it,
  * the launcher starts without, and nothing is told.
+ * @returns true where they are made now
  */
-export async function installFastStart(context: FastContext): Promise<void> {
+export async function installFastStart(context: FastContext): Promise<boolean> {
   const fast = fastStart(context);
-  if (fast === undefined || installedFastStart(context) !== undefined) return;
+  if (fast === undefined || isThere(context, fast)) return false;
   try {
     await makeFiles(context, fast);
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
   }
-  if (installedFastStart(context) === undefined) removeFastStart(context);
+  const isMade = isThere(context, fast);
+  if (!isMade) removeFiles(context, fast);
+  return isMade;
+}
+
+export function removeFastStart(context: FastContext): void {
+  const fast = fastStart(context);
+  if (fast !== undefined) removeFiles(context, fast);
 }
 
 /** One without the other is a hundred megabytes for nothing. */
-export function removeFastStart(context: FastContext): void {
-  const { node, snapshot } = fastStart(context) ?? {};
-  for (const path of [node, snapshot]) if (path !== undefined) context.files.remove(path);
+function removeFiles({ files }: FastContext, { node, snapshot }: FastStart): void {
+  for (const path of [node, snapshot]) files.remove(path);
+}
+
+function isThere({ files }: FastContext, { node, snapshot }: FastStart): boolean {
+  return [node, snapshot].every((path) => files.look(path)?.kind === "file");
 }
 
 async function makeFiles(context: FastContext, fast: FastStart): Promise<void> {

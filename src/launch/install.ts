@@ -53,7 +53,7 @@ export async function installLauncher(context: InstallContext, { check = false }
     const isFull = code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG";
     throw new UserError("cannot-write", `cannot install the launcher in ${home}: ${code}`, {
       hint: isFull
-        ? `free some space there, then run the command again`
+        ? "free some space there, then run the command again"
         : `make ${home} yours to write, then run the command again`,
       cause: error,
     });
@@ -64,18 +64,16 @@ export async function installLauncher(context: InstallContext, { check = false }
 
 /** The fastest one that starts. A fast start that is there and does not start is damaged, and made anew, once. */
 async function installStub(context: InstallContext, check: boolean): Promise<void> {
-  const wasThere = installedFastStart(context) !== undefined;
-  await installFastStart(context);
+  const isMade = await installFastStart(context);
   const [fastest] = await stubsFor(context);
   const isWritten = await write(context.files, [stubFile(context, fastest)]);
-  const isNew = isWritten || wasThere !== (installedFastStart(context) !== undefined);
-  if (!isNew && !check) return;
+  if (!isMade && !isWritten && !check) return;
   if (await starts(context)) return;
   removeFastStart(context);
-  if (wasThere) await installFastStart(context);
+  if (!isMade) await installFastStart(context);
   for (const text of await stubsFor(context)) if (await works(context, text)) return;
   throw new UserError("cannot-execute", `the launcher in ${context.home} does not start`, {
-    hint: `programs must be allowed to run there (mount option noexec?); MCPS_HOME=FOLDER names another home`,
+    hint: "programs must be allowed to run there (mount option noexec?); MCPS_HOME=FOLDER names another home",
   });
 }
 

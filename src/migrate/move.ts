@@ -1,6 +1,5 @@
 import type { Edit, Entry, TextAt } from "../clients/document.ts";
-import { type FoundRef, findRefs, formatRef, type SecretRef } from "../core/ref.ts";
-import { UserError } from "../errors.ts";
+import { type FoundRef, formatRef, refsOrNone, type SecretRef } from "../core/ref.ts";
 import {
   type ConfigPlan,
   type EntryWords,
@@ -78,7 +77,7 @@ export interface Moving {
 export function movedText(text: string, destinations: Destinations): string {
   let after = "";
   let done = 0;
-  for (const { ref, start, end } of refsIn(text) ?? []) {
+  for (const { ref, start, end } of refsOrNone(text) ?? []) {
     after += text.slice(done, start) + formatRef(movedRef(ref, destinations) ?? ref);
     done = end;
   }
@@ -160,15 +159,5 @@ function textsOf(entry: Entry): readonly TextAt[] {
 }
 
 function refsTo(text: string, leaves: Leaves): readonly FoundRef[] {
-  return (refsIn(text) ?? []).filter(({ ref }) => leaves(ref.store));
-}
-
-/** undefined where something only looks like a reference: `run` and `doctor` tell of it. */
-function refsIn(text: string): readonly FoundRef[] | undefined {
-  try {
-    return findRefs(text);
-  } catch (error) {
-    if (error instanceof UserError) return undefined;
-    throw error;
-  }
+  return (refsOrNone(text) ?? []).filter(({ ref }) => leaves(ref.store));
 }

@@ -1,7 +1,6 @@
 import type { Edit, Entry } from "../clients/document.ts";
-import { findRefs, refName, SCHEME, type SecretRef } from "../core/ref.ts";
+import { findRefs, refName, refsOrNone, SCHEME, type SecretRef } from "../core/ref.ts";
 import type { Finding } from "../detect/finding.ts";
-import { UserError } from "../errors.ts";
 import { whyNoSecret } from "../launch/environment.ts";
 import { takeFromArgv } from "./moved-argument.ts";
 import { replaceIn } from "./replace.ts";
@@ -174,19 +173,8 @@ export function whyLeft(entry: Entry, found: readonly Finding[]): string | undef
   if (texts.some(({ text }) => !isStartable(text))) {
     return "a value holds a character that no program can be started with";
   }
-  const unclear = [...wordsOf(entry), ...entry.env].some(({ text }) => !holdsRefsOnly(text));
+  const unclear = [...wordsOf(entry), ...entry.env].some(({ text }) => refsOrNone(text) === undefined);
   return unclear ? `it holds a text that begins with ${SCHEME} and is no reference` : undefined;
-}
-
-/** False where something only looks like a reference: `run` and `doctor` tell of it. */
-function holdsRefsOnly(text: string): boolean {
-  try {
-    findRefs(text);
-    return true;
-  } catch (error) {
-    if (error instanceof UserError) return false;
-    throw error;
-  }
 }
 
 /** One entry moves as a whole: its secrets become references, and it starts through the launcher. */

@@ -1,7 +1,6 @@
 import type { Edit, TextAt } from "../clients/document.ts";
-import { extendsRef, fieldOf, findRefs, formatRef, type FoundRef, type SecretRef } from "../core/ref.ts";
+import { extendsRef, fieldOf, formatRef, type FoundRef, refsOrNone, type SecretRef } from "../core/ref.ts";
 import type { Finding } from "../detect/finding.ts";
-import { UserError } from "../errors.ts";
 import { encodedPlaces } from "../launch/substitute.ts";
 import type { Move } from "./argv.ts";
 import type { Origin, Places } from "./places.ts";
@@ -53,19 +52,11 @@ const WITH_FIELD: SecretRef = { store: "any", path: "any", field: "any" };
 
 /** Those that a launch would percent-encode. References that stand there already are one unit each for it. */
 function encodedIn(text: string, found: readonly Finding[]): ReadonlySet<Finding> {
-  const spans: readonly (Finding | FoundRef)[] = [...found, ...refsIn(text)].toSorted((a, b) => a.start - b.start);
+  const spans: readonly (Finding | FoundRef)[] = [...found, ...(refsOrNone(text) ?? [])].toSorted(
+    (a, b) => a.start - b.start,
+  );
   const encoded = encodedPlaces(text, spans);
   return new Set(found.filter((finding) => encoded[spans.indexOf(finding)] === true));
-}
-
-/** None where something only looks like a reference: `run` and `doctor` tell of it. */
-function refsIn(text: string): readonly FoundRef[] {
-  try {
-    return findRefs(text);
-  } catch (error) {
-    if (error instanceof UserError) return [];
-    throw error;
-  }
 }
 
 interface Settled {

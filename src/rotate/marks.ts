@@ -37,14 +37,9 @@ export interface Exposure {
 
 const KIND: NoteKind<Mark> = { name: "exposed", isNote: isMark };
 
-/** By reference, as `markKey` writes it. @throws UserError config-invalid */
+/** By reference, as `refName` writes it. @throws UserError config-invalid */
 export function readMarks(place: Pick<NotePlace, "files" | "home">): Notes<Mark> {
   return readNotes(place, KIND);
-}
-
-/** As a key: with the field, where it is not the usual one. */
-export function markKey(ref: SecretRef): string {
-  return refName(ref);
 }
 
 /**
@@ -56,9 +51,9 @@ export async function markExposed(place: NotePlace, found: readonly Exposure[], 
   await changeNotes(place, KIND, (marks) => {
     const after = new Map(marks);
     for (const { ref, version, places } of found) {
-      const known = after.get(markKey(ref));
+      const known = after.get(refName(ref));
       const old = known?.replaced === undefined ? known : undefined;
-      after.set(markKey(ref), {
+      after.set(refName(ref), {
         since: old?.since ?? new Date(now).toISOString(),
         ...(version === undefined ? {} : { version }),
         places: together(old?.places ?? [], places),
@@ -88,7 +83,7 @@ export async function markReplaced(
   now: number,
 ): Promise<void> {
   if (!remind && !hasMarks(place, ref)) return;
-  const key = markKey(ref);
+  const key = refName(ref);
   const at = new Date(now).toISOString();
   const noted = version === undefined ? {} : { version };
   await changeNotes(place, KIND, (marks) => {
@@ -169,7 +164,7 @@ export async function moveMarks(
       const to = moved.find(({ from }) => sameSecret(text, from))?.to;
       const { version: _ofTheOtherStore, ...rest } = mark;
       if (to === undefined) after.set(text, mark);
-      else after.set(markKey({ ...parseRef(text), store: to.store, path: to.path }), rest);
+      else after.set(refName({ ...parseRef(text), store: to.store, path: to.path }), rest);
     }
     return after;
   });

@@ -1,5 +1,4 @@
-import { type SecretRef, SCHEME, parseRef } from "../core/ref.ts";
-import { UserError } from "../errors.ts";
+import { refOrNone, type SecretRef } from "../core/ref.ts";
 
 /** A reference that the settings of a target hold, and the member that holds it: `admin`. */
 export interface NamedReference {
@@ -10,20 +9,11 @@ export interface NamedReference {
 /** Every whole reference in the settings of a target, at any depth: what it needs beside the secret that is rotated. */
 export function referencesIn(settings: unknown, member = ""): readonly NamedReference[] {
   if (typeof settings === "string") {
-    const ref = settings.startsWith(SCHEME) ? parsed(settings) : undefined;
+    const ref = refOrNone(settings);
     return ref === undefined ? [] : [{ member, ref }];
   }
   if (typeof settings !== "object" || settings === null) return [];
   return Object.entries(settings).flatMap(([name, value]) =>
     referencesIn(value, member === "" ? name : `${member}.${name}`),
   );
-}
-
-function parsed(text: string): SecretRef | undefined {
-  try {
-    return parseRef(text);
-  } catch (error) {
-    if (error instanceof UserError) return undefined;
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
 import { parseDuration } from "../core/duration.ts";
 import { isJournal } from "../core/journal.ts";
-import { type SecretRef, SCHEME, formatRef, parseRef } from "../core/ref.ts";
+import { type SecretRef, SCHEME, formatRef, refOrNone } from "../core/ref.ts";
 import { type SettingsReader, readSettingsAt } from "../core/settings-reader.ts";
 import { UserError } from "../errors.ts";
 import { type Window, parseWindow } from "./schedule.ts";
@@ -68,20 +68,11 @@ function secretOf(name: string, rotation: SettingsReader): RotatedSecret {
 
 /** All fields of a secret are replaced together, so that a user name and its password always belong together. */
 function wholeSecret(name: string): SecretRef {
-  const ref = refOf(name);
+  const ref = refOrNone(name);
   if (ref === undefined) throw invalid(name, "is no reference");
   if (ref.field !== undefined) throw invalid(name, "names a field: rotation is of the whole secret");
   if (isJournal(ref.path)) throw invalid(name, "is the journal of a rotation");
   return ref;
-}
-
-function refOf(name: string): SecretRef | undefined {
-  try {
-    return parseRef(name);
-  } catch (error) {
-    if (error instanceof UserError) return undefined;
-    throw error;
-  }
 }
 
 function split(given: Readonly<Record<string, unknown>>) {

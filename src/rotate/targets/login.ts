@@ -1,5 +1,5 @@
 import type { Fields } from "../../core/provider.ts";
-import { type SecretRef, formatRef, parseRef } from "../../core/ref.ts";
+import { type SecretRef, formatRef, refOrNone } from "../../core/ref.ts";
 import { Secret } from "../../core/secret.ts";
 import type { SettingsReader } from "../../core/settings-reader.ts";
 import { percentDecode } from "../../core/url.ts";
@@ -42,13 +42,9 @@ export function readPlaces(settings: SettingsReader, schemes: readonly string[])
 export function readAdmin(settings: SettingsReader): SecretRef | undefined {
   const text = settings.text("admin");
   if (text === undefined) return undefined;
-  try {
-    const ref = parseRef(text);
-    return ref.field === undefined ? ref : settings.fail("admin", "names a field: the whole secret is read");
-  } catch (error) {
-    if (!(error instanceof UserError) || error.code !== "reference-invalid") throw error;
-    return settings.fail("admin", "must be the reference of a secret");
-  }
+  const ref = refOrNone(text);
+  if (ref === undefined) return settings.fail("admin", "must be the reference of a secret");
+  return ref.field === undefined ? ref : settings.fail("admin", "names a field: the whole secret is read");
 }
 
 /**
